@@ -1,0 +1,88 @@
+"""Plugins that make rows out of nothing, for the selection benchmark: a corpus without text, and its scores.
+
+Everything follows from the row's number: document ids are random bits, lengths are spread like those of web text
+(log-normal, median 2 kB), domains are eight of unequal size, scores are uniform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from vernier.core import rng, tables
+from vernier.core.plugin import Piece, Unit
+from vernier.core.shard import Shard
+from vernier.corpus.records import MaxBad
+
+DOMAINS = ("web", "code", "forum", "news", "books", "papers", "law", "help")
+SHARES = (0.30, 0.20, 0.15, 0.10, 0.08, 0.07, 0.05, 0.05)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """A corpus of `rows` documents with empty text and made-up lengths, `per_shard` of them in a shard."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "corpus"
+    takes: ClassVar[Mapping[str, str]] = {}
+    max_bad: ClassVar[MaxBad] = MaxBad()
+    on_truncated: ClassVar[str] = "stop"
+
+    rows: int
+    per_shard: int = 1_000_000
+    shard: int = 1
+
+    def units(self) -> Sequence[Unit]:
+        starts = range(0, self.rows, self.per_shard)
+        ends = [min(start + self.per_shard, self.rows) for start in starts]
+        return [
+            Unit(f"rows-{start}", f"rows {start} to {end}", {"start": start, "rows": end - start})
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def read(self, unit: Unit, start: int) -> Iterator[Piece]:
+        n, first = unit.spec["rows"], unit.spec["start"]
+        draw = np.random.Generator(np.random.Philox(first))
+        ids = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(tables.ID_BYTES), n, [None, pa.py_buffer(draw.bytes(n * tables.ID_BYTES))]
+        )
+        lengths = np.minimum(draw.lognormal(np.log(2000), 1.2, n), 1e6).astype(np.int64) + 1
+        domain = pa.DictionaryArray.from_arrays(
+            draw.choice(len(DOMAINS), n, p=SHARES).astype(np.int32), pa.array(DOMAINS)
+        )
+        nothing = pa.array([""], pa.large_string())
+        columns: dict[str, Any] = {
+            "doc_id": ids,
+            "text": nothing.take(np.zeros(n, np.int64)),
+            "num_bytes": pa.array(lengths),
+            "text_hash": ids,
+            "id": pa.nulls(n, pa.string()),
+            "domain": domain.cast(pa.string()),
+            "license": pa.nulls(n, pa.string()),
+            "source": pa.repeat(pa.scalar(unit.name), n),
+            "offset": pa.array(np.arange(n)),
+            "extra": pa.nulls(n, pa.large_string()),
+        }
+        rows = pa.Table.from_arrays([columns[name] for name in tables.CORPUS.names], schema=tables.CORPUS)
+        yield Piece(rows, tables.QUARANTINE.empty_table(), n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """A uniform score for each row, and a number of tokens that follows its length."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "scores"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    def map(self, shard: Shard) -> Iterator[pa.Table]:
+        ids = shard.doc_ids()
+        lengths = shard.read("corpus", ["num_bytes"]).column("num_bytes").to_numpy()
+        score = rng.uniform(ids, 0, "score")
+        bytes_per_token = 3 + 2 * rng.uniform(ids, 0, "tokens")
+        tokens = np.ceil(lengths / bytes_per_token).astype(np.int64)
+        yield pa.table({"score": score, "num_tokens": tokens})

@@ -1,0 +1,276 @@
+"""The files that a reader's `paths` name, at a local path or any fsspec URL, and how they are opened.
+
+A file's name in the corpus is its path below the source root, so it does not depend on where data is mounted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import IO, Any
+
+import fsspec
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from vernier.core.errors import DataError, RecipeError, SetupError, VernierError, nearest
+
+_MAGIC = "*?["
+
+
+@dataclass(frozen=True)
+class File:
+    """One file.
+
+    url     where it is: a local path or an fsspec URL
+    name    its path below the source root
+    size    in bytes, as stored
+    stamp   time of its last change in ns (local files), to notice one that changes while it is read
+    """
+
+    url: str
+    name: str
+    size: int
+    stamp: int = 0
+
+    @property
+    def is_local(self) -> bool:
+        return "://" not in self.url
+
+    def spec(self) -> dict[str, Any]:
+        return {"url": self.url, "name": self.name, "size": self.size, "stamp": self.stamp}
+
+    @staticmethod
+    def of(spec: Mapping[str, Any]) -> File:
+        return File(spec["url"], spec["name"], spec["size"], spec["stamp"])
+
+
+def find(paths: Sequence[str], root: str | None, suffixes: Sequence[str], glob: str = "**/*") -> list[File]:
+    """The files that `paths` name, each once, sorted by name.
+
+    paths     files, glob patterns, or folders: these stand for the files below them that match `glob`, end in
+              one of `suffixes` ("" = any) and have no hidden part in their path; nor is a hidden file found by
+              a pattern that does not say so
+    root      the source root; None = the longest common folder of what stands before the patterns
+
+    Raises RecipeError when a path names nothing, SetupError when a file system can not be reached.
+    """
+    if not paths or isinstance(paths, str):
+        raise RecipeError("`paths` names nothing to read", found=repr(paths), expected="a list with one path or more")
+    systems: set[str] = set()
+    bases: list[str] = []
+    found: dict[str, tuple[Any, Mapping[str, Any]]] = {}
+    for path in paths:
+        fs, bare = file_system(path)
+        systems.add(type(fs).__name__)
+        with reaching(path):
+            base, some = _match(fs, bare, suffixes, glob)
+        if not some:
+            raise _nothing(path, fs, bare, suffixes)
+        bases.append(base)
+        found.update((name, (fs, info)) for name, info in some.items())
+    if len(systems) > 1:
+        raise RecipeError(
+            "`paths` lie on different file systems",
+            found=", ".join(paths),
+            expected="one file system a reader: documents are named by their path below one root",
+        )
+    top = posixpath.commonpath(bases) if root is None else file_system(root)[1].rstrip("/")
+    files = [_file(fs, path, info, top) for path, (fs, info) in found.items()]
+    return sorted(files, key=lambda file: file.name)
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a path or URL, and its path there."""
+    try:
+        return url_to_fs(url)
+    except ImportError as error:
+        raise SetupError(
+            f"the file system of {url!r} is not installed",
+            found=str(error),
+            do="pip install 'vernier[s3]' for s3://, else the package that fsspec names above",
+        ) from error
+    except ValueError as error:
+        known = fsspec.available_protocols()
+        raise RecipeError(
+            f"the path {url!r} has no known protocol",
+            found=str(error),
+            do=nearest(url.partition("://")[0], known),
+        ) from error
+
+
+def _match(fs: Any, path: str, suffixes: Sequence[str], glob: str) -> tuple[str, dict[str, Mapping[str, Any]]]:
+    """The folder before the pattern, and the files (path -> info)."""
+    info = _info(fs, path)
+    if info is not None and info["type"] == "file":
+        return posixpath.dirname(path), {path: info}
+    if info is not None:
+        below = _files(fs.glob(f"{path}/{glob}", detail=True))
+        names = {name: name[len(path) :].lstrip("/") for name in below}
+        return path, {
+            name: below[name]
+            for name, short in names.items()
+            if short.endswith(tuple(suffixes)) and not _has_hidden_part(short)
+        }
+    if not _is_pattern(path):
+        return posixpath.dirname(path), {}
+    base = _before_pattern(path)
+    hidden = _has_hidden_part(path[len(base) :])
+    some = _files(fs.glob(path, detail=True))
+    return base, {name: info for name, info in some.items() if hidden or not _has_hidden_part(name[len(base) :])}
+
+
+def _has_hidden_part(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def _info(fs: Any, path: str) -> Mapping[str, Any] | None:
+    try:
+        return fs.info(path)
+    except FileNotFoundError:
+        return None
+
+
+def _files(listing: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {name: info for name, info in listing.items() if info["type"] == "file"}
+
+
+def _is_pattern(path: str) -> bool:
+    return any(c in path for c in _MAGIC)
+
+
+def _before_pattern(path: str) -> str:
+    parts = path.split("/")
+    first = next(i for i, part in enumerate(parts) if _is_pattern(part))
+    return "/".join(parts[:first]) or "/"
+
+
+def _file(fs: Any, path: str, info: Mapping[str, Any], root: str) -> File:
+    below = root.rstrip("/") + "/" if root else ""
+    if not path.startswith(below):
+        raise RecipeError(
+            "a file lies outside the source root",
+            where=path,
+            found=f"root {root!r}",
+            expected="a root above all `paths`",
+        )
+    # A local name need not be UTF-8; the corpus names it in readable escapes.
+    name = path[len(below) :].lstrip("/").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(fs, LocalFileSystem):
+        with reaching(path):
+            stat = os.stat(path)
+        return File(path, name, stat.st_size, stat.st_mtime_ns)
+    if info["size"] is None:
+        raise SetupError("the server does not say how long a file is", where=path, do="download the file first")
+    return File(fs.unstrip_protocol(path), name, int(info["size"]))
+
+
+def _nothing(url: str, fs: Any, path: str, suffixes: Sequence[str]) -> RecipeError:
+    """The error for a path that names no file, with what stands at the deepest folder that exists."""
+    info = _info(fs, path)
+    folder = path
+    if info is None:
+        folder = _before_pattern(path) if _is_pattern(path) else posixpath.dirname(path)
+    while (info := _info(fs, folder)) is None and posixpath.dirname(folder) != folder:
+        folder = posixpath.dirname(folder)
+    names = sorted(posixpath.basename(n.rstrip("/")) for n in fs.ls(folder, detail=False)) if info else []
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    missing = path[len(folder) :].strip("/").split("/")[0]
+    close = nearest(missing, names) if missing else ""
+    relative = "relative paths start at the current folder" if "://" not in url and not os.path.isabs(url) else None
+    return RecipeError(
+        f"no file matches {url!r}",
+        found=f"{folder or url} holds {shown or 'nothing'}",
+        expected="a file, a glob pattern or a folder with files"
+        + (f" that end in {', '.join(suffixes)}" if any(suffixes) else ""),
+        do=close if close.startswith("did you mean") else relative,
+    )
+
+
+@contextlib.contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Turns what a file system raises into an error that names the file and who must act."""
+    try:
+        yield
+    except VernierError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError("a file has vanished", where=url, do="run again: the files are listed anew") from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise DataError("a folder stands where a file was", where=url, found=str(error)) from error
+    except PermissionError as error:
+        raise SetupError(
+            "a file can not be read", where=url, found=str(error), do="give this user the right to read it"
+        ) from error
+    except OSError as error:
+        raise DataError("a file can not be read", where=url, found=str(error) or type(error).__name__) from error
+    except Exception as error:
+        if "://" not in url:
+            raise
+        # Each object store brings its own exceptions, which are not OSErrors.
+        raise SetupError(
+            "the file system can not be reached", where=url, found=f"{type(error).__name__}: {error}"
+        ) from error
+
+
+@contextlib.contextmanager
+def opened(file: File) -> Iterator[IO[bytes]]:
+    """A file open for reading. Raises DataError if it is not the one that was listed, now or at the end."""
+    with reaching(file.url):
+        source = _Source(file)
+    with source:
+        yield source  # pyright: ignore[reportReturnType]
+        source.check()
+
+
+class _Source:
+    """The bytes of a file, each read of it under `reaching`."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        if file.is_local:
+            self._inner: Any = open(file.url, "rb", buffering=0)  # noqa: SIM115 (closed by __exit__)
+        else:
+            self._inner = remote(file.url)[0].open(remote(file.url)[1], "rb")
+        self.check()
+
+    def check(self) -> None:
+        if self._file.is_local:
+            stat = os.fstat(self._inner.fileno())
+            same = (stat.st_size, stat.st_mtime_ns) == (self._file.size, self._file.stamp)
+        else:
+            same = getattr(self._inner, "size", self._file.size) in (self._file.size, None)
+        if not same:
+            raise DataError(
+                "a file changed while it was read", where=self._file.url, do="run again when it is complete"
+            )
+
+    def read(self, size: int = -1) -> bytes:
+        with reaching(self._file.url):
+            return self._inner.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with reaching(self._file.url):
+            return self._inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._inner.tell()
+
+    @property
+    def closed(self) -> bool:
+        return self._inner.closed
+
+    def __enter__(self) -> _Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._inner.close()
+
+
+@lru_cache(maxsize=1024)
+def remote(url: str) -> tuple[Any, str]:
+    return file_system(url)

@@ -1,0 +1,1 @@
+"""From recipe to artifacts: order, skip, dispatch, commit, record."""

@@ -1,0 +1,55 @@
+"""Keys of stages and of their units: what determines an output, and nothing else.
+
+stage   plugin, version, settings off their defaults, seed if the plugin draws, content of all inputs
+unit    of a reader: the same settings, and name, content and part of what it reads
+        of a map: the same settings, and the content of this shard of each table, of each model as a whole
+        of a fold or a build: the stage and the shard's number, since every input takes part in each
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vernier.core.fingerprint import key_of, settings
+from vernier.core.plugin import Unit, name_of
+from vernier.core.shard import Inputs
+
+
+def identity(plugin: Any, seed: int) -> dict[str, Any]:
+    """The plugin's part of a key, in words; also what the manifest and the lock file show."""
+    return {
+        "plugin": name_of(type(plugin)),
+        "version": plugin.version,
+        "settings": settings(plugin),
+        "seed": seed if getattr(plugin, "draws", False) else None,
+    }
+
+
+def stage_key(plugin: Any, seed: int, inputs: Inputs, units: Sequence[Unit] = ()) -> str:
+    contents = {name: artifact.content for name, artifact in inputs.artifacts.items()}
+    return key_of("stage", identity(plugin, seed), contents, [[u.name, u.content, u.part] for u in units])
+
+
+def reader_key(plugin: Any, seed: int, unit: Unit) -> str:
+    return key_of("read", identity(plugin, seed), unit.name, unit.content, unit.part)
+
+
+def part_key(unit_key: str, part: int) -> str:
+    """A reader's unit is committed as many shards: the key of one of them."""
+    return key_of("part", unit_key, part)
+
+
+def map_key(plugin: Any, seed: int, inputs: Inputs, index: int, *, without: Sequence[str] = ()) -> str:
+    """The key of one shard of a map; `without` leaves masks out (the same work under any mask)."""
+    contents = {
+        name: artifact.shards[index].content if artifact.aligned else artifact.content
+        for name, artifact in inputs.artifacts.items()
+        if name not in without
+    }
+    return key_of("map", identity(plugin, seed), contents)
+
+
+def whole_key(stage: str, index: int = 0) -> str:
+    """The key of one shard of a fold, or of a build."""
+    return key_of("whole", stage, index)

@@ -1,0 +1,83 @@
+"""What a run would do, and why: nothing is written, nothing but listings and records is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vernier.core.artifact import Artifact
+from vernier.core.changes import Change, own_changes
+from vernier.core.recipe import Node, Recipe
+from vernier.core.run import Run, environment
+from vernier.core.store import Store
+from vernier.pipeline.prepare import Prepared, prepare
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node of the plan.
+
+    action   "reuse", "run", or "later" (an input is not made yet, so its key is not known)
+    units    how many in all and how many are still to do; None while not known
+    why      in plain words
+    """
+
+    node: Node
+    action: str
+    units: int | None
+    to_do: int | None
+    why: str
+    key: str = ""
+
+
+def plan(recipe: Recipe, run: Run, nodes: tuple[Node, ...]) -> list[Step]:
+    """The steps of a run, in order. `run` is the folder of the last one (it may be new)."""
+    store = Store(recipe.store)
+    made: dict[str, Artifact] = {}
+    steps: list[Step] = []
+    for node in nodes:
+        waits = sorted({source for source in node.inputs.values() if source not in made})
+        if waits:
+            steps.append(Step(node, "later", None, None, f"after {', '.join(waits)}"))
+            continue
+        prepared = prepare(node, made, store)
+        before = run.nodes.get(node.id, {}).get("stage")
+        if prepared.artifact is not None:
+            made[node.id] = prepared.artifact
+            why = "nothing changed" if before == prepared.stage() else "the store has it from another run"
+            steps.append(Step(node, "reuse", len(prepared.tasks), 0, why, prepared.key))
+        else:
+            steps.append(Step(node, "run", len(prepared.tasks), len(prepared.missing), difference(before, prepared)))
+    return steps
+
+
+def difference(before: Mapping[str, Any] | None, prepared: Prepared) -> str:
+    """Why a node is not the one of the last run, in words."""
+    now = prepared.stage()
+    if before is None:
+        return "new" if len(prepared.missing) == len(prepared.tasks) else "was not finished"
+    if before == now:
+        return "its artifact is gone from the store, or damaged"
+    reasons = [_told(change) for change in own_changes(before, now)]
+    for name in sorted({*before["inputs"], *now["inputs"]}):
+        if before["inputs"].get(name) != now["inputs"].get(name):
+            reasons.append(f"input {name} changed")
+    return "; ".join(reasons)
+
+
+def _told(change: Change) -> str:
+    """`top_k: 5 -> 6`, `added: b.jsonl`."""
+    if change.what in ("added", "gone", "changed"):
+        return f"{change.what}: {change.after if change.what == 'added' else change.before}"
+    return f"{change.what}: {change.before} -> {change.after}"
+
+
+def foreign_versions(store: Store, steps: Sequence[Step]) -> dict[str, set[str]]:
+    """Libraries of which another version made work that will be reused: name -> versions."""
+    now, out = environment(), dict[str, set[str]]()
+    for step in steps:
+        for name, version in store.made_with(step.key).items() if step.action == "reuse" else ():
+            if now.get(name, version) != version:
+                out.setdefault(name, set()).add(version)
+    return out

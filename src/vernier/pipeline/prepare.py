@@ -1,0 +1,95 @@
+"""What one node of a recipe comes to: its key, its units of work, and which of them are finished already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vernier.core.artifact import Artifact, ShardRef
+from vernier.core.plugin import Unit, shape_of
+from vernier.core.recipe import Node
+from vernier.core.shard import Inputs
+from vernier.core.store import Store
+from vernier.pipeline.keys import identity, map_key, reader_key, stage_key, whole_key
+from vernier.pipeline.work import Task, finished_parts
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A node with its inputs resolved.
+
+    artifact   the finished stage, if the store has it
+    tasks      every unit, in shard order
+    done       for each unit its shards if it is finished, else None
+    """
+
+    node: Node
+    shape: str
+    key: str
+    inputs: Inputs
+    artifact: Artifact | None
+    tasks: tuple[Task, ...]
+    done: tuple[tuple[ShardRef, ...] | None, ...]
+
+    @property
+    def missing(self) -> list[int]:
+        """Numbers of the units that are still to be done."""
+        return [number for number, refs in enumerate(self.done) if refs is None]
+
+    def stage(self) -> dict[str, Any]:
+        """The stage in words, for the manifest and the lock file."""
+        contents = {name: artifact.content for name, artifact in self.inputs.artifacts.items()}
+        words = {**identity(self.node.plugin, self.node.seed), "inputs": contents}
+        if self.shape == "reader":
+            words["units"] = {t.source.name: t.source.content for t in self.tasks if t.source is not None}
+        return words
+
+
+def prepare(node: Node, made: Mapping[str, Artifact], store: Store) -> Prepared:
+    """Resolve a node against the artifacts of the nodes before it. Reads no data but a reader's listing."""
+    plugin, shape = node.plugin, shape_of(node.plugin)
+    inputs = Inputs(store.url, {name: made[source] for name, source in node.inputs.items()}, node.seed)
+    inputs.check_aligned()
+    units: Sequence[Unit] = plugin.units() if shape == "reader" else ()
+    key = stage_key(plugin, node.seed, inputs, units)
+    artifact = store.artifact(key)
+    tasks = _tasks(node, shape, key, inputs, units, store)
+    if artifact is not None:
+        done: tuple[tuple[ShardRef, ...] | None, ...] = tuple(() for _ in tasks)
+    else:
+        done = tuple(_finished(task, store) for task in tasks)
+    return Prepared(node, shape, key, inputs, artifact, tasks, done)
+
+
+def _tasks(node: Node, shape: str, key: str, inputs: Inputs, units: Sequence[Unit], store: Store) -> tuple[Task, ...]:
+    plugin, seed = node.plugin, node.seed
+
+    def task(unit: str, unit_key: str, inputs: Inputs, **more: Any) -> Task:
+        return Task(store.url, node.id, unit, plugin.makes, plugin, unit_key, inputs, **more)
+
+    if shape == "reader":
+        return tuple(task(u.name, reader_key(plugin, seed, u), inputs, source=u) for u in units)
+    if shape == "build":
+        return (task("0", whole_key(key), inputs),)
+    shards = range(inputs.num_shards)
+    if shape == "fold":
+        return tuple(task(str(i), whole_key(key, i), inputs.only(i)) for i in shards)
+    masks = [mask for mask in getattr(plugin, "masks", ()) if mask in inputs]
+    return tuple(
+        task(
+            str(i),
+            map_key(plugin, seed, inputs, i),
+            inputs.only(i),
+            base=map_key(plugin, seed, inputs, i, without=masks) if masks else "",
+        )
+        for i in shards
+    )
+
+
+def _finished(task: Task, store: Store) -> tuple[ShardRef, ...] | None:
+    if task.source is None:
+        ref = store.unit(task.key)
+        return None if ref is None else (ref,)
+    parts = finished_parts(store, task.key)
+    return tuple(parts) if parts and parts[-1].facts["last"] else None

@@ -1,0 +1,164 @@
+"""What the exam feeds to a plugin: the same 48 small documents, laid out in several ways, with tables about them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from vernier.core import tables
+from vernier.core.artifact import Artifact
+from vernier.core.shard import Inputs
+from vernier.core.store import Store
+from vernier.testing.make import corpus_table, make_artifact, make_folder
+from vernier.testing.toy import toy_model
+
+ROWS = 48
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "is",
+    "it",
+    "a",
+    "cat",
+    "sat",
+    "on",
+    "mat",
+    "def",
+    "return",
+    "x",
+    "=",
+    "1",
+    ";",
+    "http://a.b/c",
+    "ünder",
+    "中文",
+    "🙂",
+    "\n",
+    "\u2028",
+]
+DOMAINS = ("prose", "code", None)
+LICENSES = ("CC0-1.0", None)
+
+# Ways to lay the documents out: their order, and the lengths of the shards.
+LAYOUTS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "whole": (tuple(range(ROWS)), (48,)),
+    "cut": (tuple(range(ROWS)), (0, 13, 1, 0, 34)),
+    "shuffled": (tuple(Random(1).sample(range(ROWS), ROWS)), (20, 28)),
+}
+
+
+class ToySet:
+    """Artifacts for every kind of input, in a store below `folder`. Made when asked for, and once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = Store(str(folder / "store"))
+        self._texts = _texts()
+        self._made: dict[tuple[str, str, str], Artifact] = {}
+
+    def inputs(self, takes: Mapping[str, str], *, layout: str = "whole", seed: int = 0) -> Inputs:
+        """Inputs for a plugin that takes `takes`, the optional ones among them."""
+        artifacts: dict[str, Artifact] = {}
+        for name, declared in takes.items():
+            kind = declared.rstrip("?*")
+            for entry in (f"{name}[0]", f"{name}[1]") if "*" in declared else (name,):
+                artifacts[entry] = self._artifact(entry, kind, layout)
+        return Inputs(self.store.url, artifacts, seed)
+
+    def files(self, name: str = "files") -> Path:
+        """A folder that readers can read: docs.jsonl, docs.parquet, text/*.txt and hf/, the same documents each."""
+        folder = self.folder / name
+        if not folder.exists():
+            for inner in ("text", "hf"):
+                (folder / inner).mkdir(parents=True)
+            records = [
+                {
+                    "id": str(i),
+                    "text": text,
+                    "domain": _cycle(DOMAINS, i),
+                    "license": _cycle(LICENSES, i),
+                    "note": f"note {i % 5}",
+                }
+                for i, text in enumerate(self._texts)
+            ]
+            lines = [json.dumps(record) + "\n" for record in records]
+            (folder / "docs.jsonl").write_text("".join(lines), encoding="utf-8")
+            for path in (folder / "docs.parquet", folder / "hf" / "train.parquet"):
+                pq.write_table(pa.Table.from_pylist(records), path, row_group_size=10)
+            for record in records:
+                path = folder / "text" / f"{record['id']}.txt"
+                path.write_bytes(str(record["text"]).encode())
+        return folder
+
+    def _artifact(self, name: str, kind: str, layout: str) -> Artifact:
+        known = (name, kind, layout)
+        if known not in self._made:
+            self._made[known] = self._model(name) if kind == "model" else self._table(name, kind, layout)
+        return self._made[known]
+
+    def _model(self, name: str) -> Artifact:
+        folder = toy_model(self.folder / "models" / name)
+        return make_folder(self.store, "model", folder, facts={"tokenizer": "toy"})
+
+    def _table(self, name: str, kind: str, layout: str) -> Artifact:
+        made = {"corpus": self._corpus, "selection": self._selection, "scores": self._scores}
+        assert kind in made, f"the toy set has no input of kind {kind!r} yet"
+        order, lengths = LAYOUTS[layout]
+        table = made[kind](name).take(pa.array(order))
+        starts = [sum(lengths[:i]) for i in range(len(lengths))]
+        shards = [table.slice(start, length) for start, length in zip(starts, lengths, strict=True)]
+        facts = {"tokenizer": "toy"} if kind == "scores" else {}
+        return make_artifact(self.store, kind, shards, rows_of=layout, facts=facts)
+
+    def _corpus(self, name: str) -> pa.Table:
+        domains = [_cycle(DOMAINS, i) for i in range(ROWS)]
+        return corpus_table(self._texts, domains=domains, licenses=[_cycle(LICENSES, i) for i in range(ROWS)])
+
+    def _selection(self, name: str) -> pa.Table:
+        random = Random(f"selection {name}")
+        count = [random.choice([0, 1, 1, 2]) for _ in range(ROWS)]
+        reason = [None if n else random.choice(["below_cut", "outside"]) for n in count]
+        return pa.table({"count": count, "reason": reason}, schema=tables.SELECTION)
+
+    def _scores(self, name: str) -> pa.Table:
+        """The columns of a model's scores and of surface counts; some rows not scored, some undefined."""
+        random = Random(f"scores {name}")
+        sizes = [len(text.encode()) for text in self._texts]
+        tokens = [math.ceil(size / 3) for size in sizes]
+        columns: dict[str, list[float | int]] = {
+            "nll": [random.randint(2 * n, 6 * n) * math.log(2) for n in tokens],
+            "num_tokens": list(tokens),
+            "num_bytes": list(sizes),
+            "num_chars": [len(text) for text in self._texts],
+            "num_words": [len(text.split()) for text in self._texts],
+            "num_stop_words": [text.split().count("the") for text in self._texts],
+            "num_symbols": [text.count(";") + text.count("=") for text in self._texts],
+            "zlib_bytes": [size // 2 + 8 for size in sizes],
+        }
+        for row in random.sample(range(ROWS), 3):
+            columns["nll"][row] = math.nan
+        missing = pa.array([row in (5, 20, 40) for row in range(ROWS)])
+        made = {n: pa.array(v, pa.float64() if n == "nll" else pa.int64()) for n, v in columns.items()}
+        nothing = {n: pa.nulls(ROWS, column.type) for n, column in made.items()}
+        return pa.table({n: pc.if_else(missing, nothing[n], made[n]) for n in made})
+
+
+def _texts() -> list[str]:
+    random = Random("documents")
+    texts = [" ".join(random.choices(WORDS, k=random.randint(1, 24))) for _ in range(ROWS)]
+    texts[3], texts[30], texts[31] = "", texts[10], texts[10]  # an empty one, and copies
+    return texts
+
+
+def _cycle(values: tuple[str | None, ...], i: int) -> str | None:
+    return values[i % len(values)]

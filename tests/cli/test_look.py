@@ -1,0 +1,175 @@
+"""`show` and `diff`: a stage by any of its names, the cause of a difference and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import RECIPE, Verb
+from tests.pipeline.small import document, write_jsonl
+
+from vernier.cli.look import node_named, nodes_named
+from vernier.cli.words import outline
+from vernier.core.errors import RecipeError, ResumeError
+from vernier.core.run import Run
+
+ARMS = (
+    RECIPE.replace("name: small", "name: arms\nseeds: {values: [0, 1], from: [keep]}")
+    + """\
+  half: {do: select.random, in: {corpus: clean, within: keep}, with: {keep: {share: 0.5}}}
+arms:
+  few: {keep: {with: {keep: {documents: 10}}}}
+  many: {}
+"""
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run by its record alone: `clean` once, `keep` in two arms and two seeds, `test` in one."""
+    run = Run(tmp_path)
+    run.nodes["clean"] = {"of": "clean", "arms": ["few", "many"], "seed": None}
+    for arm in ("few", "many"):
+        for seed in (0, 1):
+            run.nodes[f"keep@{arm}@{seed}"] = {"of": "keep", "arms": [arm], "seed": seed}
+    run.nodes["test@few"] = {"of": "test", "arms": ["few"], "seed": None}
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes"),
+    [
+        ("clean", ["clean"]),
+        ("clean@many", ["clean"]),
+        ("test", ["test@few"]),
+        ("keep@many@1", ["keep@many@1"]),
+        ("keep@many", ["keep@many@0", "keep@many@1"]),
+        ("keep@0", ["keep@few@0", "keep@many@0"]),
+        ("keep", ["keep@few@0", "keep@few@1", "keep@many@0", "keep@many@1"]),
+        ("test@many", []),
+        ("test@None", []),
+    ],
+)
+def test_nodes_by_name(run: Run, name: str, nodes: list[str]) -> None:
+    assert nodes_named(run, name) == nodes
+    if len(nodes) == 1:
+        assert node_named(run, name) == nodes[0]
+    else:
+        with pytest.raises(RecipeError if nodes else ResumeError) as caught:
+            node_named(run, name)
+        assert all(node in str(caught.value) for node in nodes)
+
+
+def test_a_node_that_there_is_not_has_a_nearest_one(run: Run) -> None:
+    with pytest.raises(ResumeError, match="did you mean 'keep@many@1'"):
+        node_named(run, "kep@many@1")
+
+
+def test_show_takes_a_stage_that_is_one_node(here: Path, verb: Verb) -> None:
+    (here / "small.yaml").write_text(ARMS)
+    verb("run", "small.yaml", "-q", "--to", "keep@many@1")
+    code, out, err = verb("show", "runs/arms", "keep")
+    assert code == 0 and "keep@many@1" in out, err
+    verb("run", "small.yaml", "-q", "--to", "keep")
+    code, _, err = verb("show", "runs/arms", "keep")
+    assert code == 2 and "keep@few@0, keep@few@1, keep@many@0, keep@many@1" in err
+
+
+def test_a_reader_accounts_for_every_record(here: Path, verb: Verb) -> None:
+    path = here / "data" / "part-1.jsonl"
+    path.write_text(path.read_text() + "{not json\n")
+    code, out, _ = verb("run", "small.yaml", "-q")
+    assert code == 0 and "81 records = 80 rows + 1 quarantined" in out
+    assert "81 records = 80 rows + 1 quarantined" in verb("show", "runs/small", "clean")[1]
+
+
+def told(out: str) -> list[list[str]]:
+    """The lines of a table below its head, without those of the environment."""
+    return [line.split() for line in out.splitlines()[2:] if line and not line.startswith("(environment)")]
+
+
+def test_diff_names_the_file_that_changed(here: Path, verb: Verb) -> None:
+    (here / "small.yaml").write_text(
+        RECIPE + "  half: {do: select.slice, in: {corpus: clean}, with: {range: [0, 1]}}\n"
+    )
+    verb("run", "small.yaml", "-q", "--out", "runs/a")
+    write_jsonl(here / "data" / "part-1.jsonl", range(40, 81))
+    verb("run", "small.yaml", "-q", "--out", "runs/b")
+    code, out, _ = verb("diff", "runs/a", "runs/b")
+    assert code == 0
+    assert told(out)[:2] == [["clean", "changed", "part-1.jsonl", "part-1.jsonl"], ["clean", "rows", "80", "81"]]
+    assert out.splitlines()[0].split() == ["stage", "what", "runs/a", "runs/b"]
+    assert out.splitlines()[-1] == "differ only because of what they read: keep, half"
+    assert all(line[:2] == [line[0], "rows"] for line in told(out)[2:-1])
+
+
+def test_diff_names_files_that_came_and_went(here: Path, verb: Verb) -> None:
+    verb("run", "small.yaml", "-q", "--out", "runs/a", "--to", "clean")
+    (here / "data" / "part-1.jsonl").rename(here / "data" / "part-2.jsonl")
+    verb("run", "small.yaml", "-q", "--out", "runs/b", "--to", "clean")
+    assert told(verb("diff", "runs/a", "runs/b")[1]) == [
+        ["clean", "added", "-", "part-2.jsonl"],
+        ["clean", "gone", "part-1.jsonl", "-"],
+    ]
+
+
+def test_diff_names_what_was_wired_otherwise(here: Path, verb: Verb) -> None:
+    text = RECIPE + "  pool: {do: select.slice, in: {corpus: clean}, with: {range: [0, 0.9]}}\n"
+    (here / "small.yaml").write_text(
+        text.replace("{corpus: clean}, with: {keep", "{corpus: clean, within: pool}, with: {keep")
+    )
+    verb("run", "small.yaml", "-q", "--out", "runs/a")
+    (here / "small.yaml").write_text(text)
+    verb("run", "small.yaml", "-q", "--out", "runs/b")
+    assert told(verb("diff", "runs/a", "runs/b")[1])[0] == ["keep", "input", "within", "pool", "none"]
+
+
+def test_outline() -> None:
+    facts = {
+        "parameters": 1234567,
+        "loss": 1.23456789,
+        "by": {"web": 1, "prose": None},
+        "steps": list(range(20)),
+        "e": {},
+    }
+    assert outline(facts).splitlines() == [
+        "  parameters  1,234,567",
+        "  loss        1.23457",
+        "  by",
+        "    web    1",
+        "    prose  none",
+        "  steps       0, 1, 2, ..., 19 (20 in all)",
+        "  e           none",
+    ]
+
+
+def test_rows_of_a_selection_name_their_documents(here: Path, verb: Verb) -> None:
+    verb("run", "small.yaml", "-q")
+    kept = _shown(verb("show", "runs/small", "keep", "--kept", "--rows", "99")[1])
+    dropped = _shown(verb("show", "runs/small", "keep", "--reason", "not_drawn", "--rows", "99")[1])
+    assert (len(kept), len(dropped)) == (50, 30) and all(row["count"] for row in kept)
+    assert {row["id"] for row in kept}.isdisjoint(row["id"] for row in dropped)
+    for row in kept[:3]:
+        assert "keep: kept" in verb("why", "runs/small", row["doc_id"])[1]
+    code, _, err = verb("show", "runs/small", "clean", "--kept")
+    assert code == 2 and "a selection" in err
+
+
+def test_why_tells_the_number_that_decided(here: Path, verb: Verb) -> None:
+    stages = (
+        "  surf: {do: score.surface, in: {corpus: clean}}\n  long: {do: select.top_k, in: {corpus: clean, a: surf}, "
+    )
+    stages += "with: {by: length, keep: {documents: 40}}}\n"
+    (here / "small.yaml").write_text(RECIPE + stages)
+    verb("run", "small.yaml", "-q")
+    rows = [document(n) for n in range(80)]
+    cut = sorted((len(r["text"]) for r in rows), reverse=True)[40]
+    for row in rows[:3]:
+        told = next(line for line in verb("why", "runs/small", row["id"])[1].splitlines() if "long: " in line)
+        assert f"length {len(row['text'])}, cut at {cut}" in told
+
+
+def _shown(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]

@@ -1,0 +1,124 @@
+"""Kills at random times: aimed at a stage, sent to a worker, the driver or the whole group."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.crash.world import PATIENCE_S, Driver, Place, Reference, processes
+
+TARGETS = ("driver", "worker", "group")
+TRIED_AGAIN = re.compile(r"stage (\S+), shard (\S+): its worker ended with signal 9 \(SIGKILL\); try 2 of 3")
+Start = Callable[[Place, list[str], dict[str, str]], Driver]
+
+
+def strike(
+    rng: random.Random, place: Place, reference: Reference, start: Start, stage: str, target: str
+) -> dict[str, Any] | None:
+    """Run in an empty place, kill at a random instant of `stage`, run to the end, check.
+
+    Returns what happened; None if the run, or the worker, ended before the kill: that does not count.
+    """
+    points = place.folder / "points.jsonl"
+    driver = start(place, place.argv(), {"VERNIER_FAULT_LOG": str(points)})
+    began = time.monotonic()
+    delay = rng.random() * reference.spans[stage]
+    until = began + PATIENCE_S
+    while not any(e["event"] == "stage" and e["node"] == stage for e in place.events()):
+        assert driver.poll() is None and time.monotonic() < until, driver.words()
+        time.sleep(0.002)
+    time.sleep(delay)
+    victims = [driver.pid]
+    if target == "worker":
+        victims = [pid for pid, parent, _ in processes() if parent == driver.pid]
+    ended = driver.poll() is not None or not victims
+    at_s = time.monotonic() - began
+    if not ended:
+        try:
+            os.killpg(driver.pid, signal.SIGKILL) if target == "group" else os.kill(rng.choice(victims), signal.SIGKILL)
+        except ProcessLookupError:
+            ended = True
+    if target == "worker":
+        code = driver.wait()
+        assert code == 0, driver.words()
+    else:
+        code = driver.wait()
+    if ended or (target != "worker" and (code != -signal.SIGKILL or place.events()[-1]["event"] == "run_done")):
+        return None
+    row = {"target": target, "aimed_at": stage, "after_s": round(at_s, 3), **at_work(place, points, driver.words())}
+    undone = reference.undone(place)
+    row["units_left"] = reference.num_distinct(undone)
+    if target == "worker":
+        tries = len(TRIED_AGAIN.findall(driver.words()))
+        if not tries:
+            return None  # it was idle, or leaving
+        assert not undone and tries == 1
+        row["units_left"] = row["units_redone"] = 1
+    else:
+        before = place.commits()
+        again = start(place, place.argv(), {})
+        assert again.wait() == 0, again.words()
+        redone, now = place.redone(), place.commits()
+        reference.check_redone(redone, undone)
+        assert {name: now[name] for name in before} == before, "a committed file was written again"
+        row["units_redone"] = len(redone)
+    reference.check_whole(place)
+    row["byte_equal"] = True
+    return row
+
+
+def at_work(place: Place, points: Path, words: str) -> dict[str, Any]:
+    """The stage at the moment of the kill, its shards at work, and the last point that each had passed."""
+    passed = [json.loads(line) for line in points.read_text().split("\n")[:-1]] if points.exists() else []
+    tried_again = TRIED_AGAIN.search(words)
+    if tried_again:  # a worker was killed, and the run went on to its end
+        stage, shard = tried_again.groups()
+        last = [p["point"] for p in passed if (p["stage"], p["unit"]) == (stage, shard)]
+        return {"stage": stage, "shards": [shard], "points": last[:1]}
+    stage = place.stage_at_work()
+    now = {p["pid"]: p for p in passed if p["point"] != "run.recorded"}.values()
+    now = [p for p in now if p["stage"] == stage and (p["unit"] == "-" or p["point"] != "commit.done")]
+    return {
+        "stage": stage or "between stages",
+        "shards": [p["unit"] for p in now],
+        "points": [p["point"] for p in now] or ["workers starting, or none at work"],
+    }
+
+
+def campaign(
+    rng: random.Random,
+    kills: int,
+    stages: list[str],
+    folder: Path,
+    make: Callable[[Path], Place],
+    reference: Reference,
+    start: Start,
+) -> list[dict[str, Any]]:
+    """At least `kills` random kills, aimed at each of `stages` in turn and sent to each target in turn; as many more
+    as it takes to hit every kind of stage."""
+    rows: list[dict[str, Any]] = []
+    hit: set[str] = set()
+    wanted = {reference.shapes[stage] for stage in stages}
+    drawn = 0
+    while len(rows) < kills or not wanted <= hit:
+        assert drawn < 4 * kills + 20, f"kills come too late: {len(rows)} of {drawn} counted, in {sorted(hit)}"
+        aims = stages if len(rows) < kills else [s for s in stages if reference.shapes[s] not in hit]
+        aim = aims[drawn % len(aims)]
+        target = TARGETS[(drawn + drawn // len(TARGETS)) % len(TARGETS)]
+        place = make(folder / str(drawn))
+        row = strike(rng, place, reference, start, aim, target)
+        drawn += 1
+        if row is not None:
+            row["kind"] = reference.shapes.get(row["stage"], "none")
+            hit.add(row["kind"])
+            rows.append(row)
+        shutil.rmtree(place.folder)
+    return rows

@@ -1,0 +1,44 @@
+"""Generated pages are what their sources say now."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parent.parent.parent
+
+
+def make_results() -> Any:
+    spec = importlib.util.spec_from_file_location("make_results", PROJECT / "bench" / "make_results.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_results_page_is_current() -> None:
+    script = make_results()
+    assert script.PAGE.read_text(encoding="utf-8") == script.page(script.results()), "run `make docs`"
+
+
+def test_a_result_is_rendered_whole() -> None:
+    one = {
+        "name": "reading",
+        "question": "What does reading cost?",
+        "command": "python bench/reading.py",
+        "commit": "0123456789abcdef0123456789abcdef01234567 with changes",
+        "machine": {"cores": 2, "memory_bytes": 8_000_000_000},
+        "date": "2026-01-31",
+        "seeds": [0, 1],
+        "rows": [{"tool": "ours", "cpu_s": {"median": 1.23456}}, {"tool": "a|b", "same": True}],
+        "verdict": [{"must": "at most 2 s", "found": 1.5, "holds": True}, {"must": "at most 1 s", "holds": False}],
+    }
+    assert make_results().section(one) == (
+        "## reading\n\nWhat does reading cost?\n\n"
+        "* made by `python bench/reading.py` on 2026-01-31, commit `0123456789ab` with changes\n"
+        "* machine: cores 2, memory_bytes 8,000,000,000\n"
+        "* seeds: 0, 1\n\n"
+        "| tool | cpu_s.median | same |\n| --- | --- | --- |\n| ours | 1.235 |  |\n| a\\|b |  | yes |\n\n"
+        "* holds: at most 2 s (found 1.5)\n* **does not hold**: at most 1 s\n"
+    )

@@ -1,0 +1,35 @@
+"""What the exam tries each plugin with: settings, and optional inputs left out. `{}` for those not named here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PAIR = {"by": "excess_loss"}
+ONE = {"by": "low_loss"}
+
+EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "corpus.read_hf": [{"with": {"path": "{folder}/hf"}}],
+    "corpus.read_installed": [{"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"]}}],
+    "corpus.read_jsonl": [
+        {"with": {"paths": ["{folder}/docs.jsonl"]}},
+        {"with": {"paths": ["{folder}/docs.jsonl"], "domain": None}},
+    ],
+    "corpus.read_parquet": [{"with": {"paths": ["{folder}/docs.parquet"], "columns": ["note"]}}],
+    "corpus.read_text": [{"with": {"paths": ["{folder}/text"]}}],
+    "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
+    "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
+    "select.gumbel": [{"with": {**PAIR, "temperature": 0.5, "keep": {"share": 0.5}}}],
+    "select.random": [
+        {"with": {"keep": {"share": 0.5}}},
+        {"with": {"keep": {"documents": 10}, "rank": True}, "without": ["within", "lengths"]},
+    ],
+    "select.slice": [{"with": {"range": [0.0, 0.5]}}, {"with": {"range": [0.0, 0.5], "group": "domain"}}],
+    "select.threshold": [{"with": {**PAIR, "at_least": 0.0}}],
+    "select.top_k": [
+        {"with": {**PAIR, "keep": {"share": 0.5, "of": "tokens"}}},
+        {"with": {**ONE, "keep": {"bytes": 500}}, "without": ["b", "within", "lengths"]},
+        {"with": {**PAIR, "keep": {"share": 0.4}, "quotas": "equal", "rank": True}, "without": ["lengths"]},
+    ],
+    "train.pretrain": [{"with": {"tokens": 400, "context": 32, "batch": 4}}],
+    "train.tokenizer": [{"with": {"vocab": 300}}],
+}
