@@ -84,7 +84,7 @@ def at_work(place: Place, points: Path, words: str) -> dict[str, Any]:
         last = [p["point"] for p in passed if (p["stage"], p["unit"]) == (stage, shard)]
         return {"stage": stage, "shards": [shard], "points": last[:1]}
     stage = place.stage_at_work()
-    now = {p["pid"]: p for p in passed if p["point"] != "run.recorded"}.values()
+    now = {p["pid"]: p for p in passed if not p["point"].startswith("run.")}.values()
     now = [p for p in now if p["stage"] == stage and (p["unit"] == "-" or p["point"] != "commit.done")]
     return {
         "stage": stage or "between stages",

@@ -31,6 +31,7 @@ IN_DRIVER = (
     ("stage.units_done", "clean/-"),
     ("record.written", "surf/-"),  # the manifest
     ("stage.manifest", "bpe/-"),
+    ("run.linked", "short/-"),
     ("run.recorded", "keep/-"),
     ("stage.units_done", "out/-"),
     ("run.recorded", "out/-"),

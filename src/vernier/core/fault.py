@@ -26,6 +26,7 @@ POINTS = (
     "record.written",  # a record (done, manifest, lock file) written under a temporary name, not yet renamed
     "stage.units_done",  # every unit done, no manifest
     "stage.manifest",  # manifest written, the run folder not told
+    "run.linked",  # links written under a temporary name, not yet renamed
     "run.recorded",  # links and log written
     "export.shard",  # a file of an export under its final name
 )

@@ -4,6 +4,7 @@
     runs/NAME/lock.json        each node: key, content, counts, what it was made from; versions of libraries
     runs/NAME/<node>/          links to the shards of a table, or to the files of a model
     runs/NAME/log/events.jsonl what happened when, on which machine
+    runs/NAME/log/tmp/         half-made links and records; what a killed run left there is swept by the next
 
 The artifacts are in the store. A run folder can be deleted at any time: the next run links it anew.
 """
@@ -24,6 +25,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vernier.core import fault
 from vernier.core.artifact import DATA, QUARANTINED, Artifact
 from vernier.core.errors import ResumeError
 from vernier.core.recipe import Node
@@ -143,6 +145,10 @@ class Run:
                 ) from error
             yield
 
+    @property
+    def _tmp(self) -> Path:
+        return self.folder / "log" / "tmp"
+
     def begin(self, name: str, store: Store, recipe: Mapping[str, Any]) -> None:
         """Start the record of a run. Nodes of the last one stay, as of `earlier`, until this one comes to them."""
         nodes = {node: {**record, "earlier": True} for node, record in self.nodes.items()}
@@ -150,8 +156,9 @@ class Run:
         if self.data.get("store", place) != place:
             nodes = {}
         self.data = {"vernier": 1, "name": name, "store": place, "environment": environment(), "nodes": nodes}
+        shutil.rmtree(self._tmp, ignore_errors=True)
         store.register(self.folder)
-        write_atomically(self.folder / "recipe.json", _json(recipe))
+        write_atomically(self.folder / "recipe.json", _json(recipe), by_way_of=self._tmp)
 
     def end(self) -> None:
         """End a run of the whole recipe: what it no longer has leaves the record and the folder."""
@@ -181,7 +188,7 @@ class Run:
         self._write()
 
     def _write(self) -> None:
-        write_atomically(self.folder / "lock.json", _json(self.data))
+        write_atomically(self.folder / "lock.json", _json(self.data), by_way_of=self._tmp)
 
     def log(self, event: str, **values: Any) -> None:
         """Add a line to the log. Times and hosts belong here, never in an artifact."""
@@ -198,7 +205,7 @@ class Run:
 
     def _link(self, node: str, artifact: Artifact) -> None:
         store, target = self.store, self.folder / node
-        part = self.folder / f".{node}.{uuid.uuid4().hex}"
+        part = self._tmp / uuid.uuid4().hex
         part.mkdir(parents=True)
         for number, shard in enumerate(artifact.shards):
             for name in shard.files:
@@ -213,6 +220,7 @@ class Run:
                     link.symlink_to(os.path.relpath(source, os.path.join(target, link.parent.relative_to(part))))
                 else:
                     link.with_name(f"{link.name}.url").write_text(store.fs.unstrip_protocol(source) + "\n")
+        fault.point("run.linked")
         if target.exists():
             shutil.rmtree(target)
         os.rename(part, target)

@@ -53,6 +53,7 @@ def run(
         made: dict[str, Artifact] = {}
         for node in nodes:
             started = time.monotonic()
+            fault.at_unit(node.id, "-")
             with _told_where(node):
                 prepared = prepare(node, made, store)
                 todo = len(prepared.missing) if prepared.artifact is None else 0
@@ -85,7 +86,6 @@ def _finish(prepared: Prepared, store: Store, pools: Pools, folder: Run, quiet: 
     if prepared.artifact is not None:
         return replace(prepared.artifact, rows_of=_rows_of(prepared, prepared.artifact.shards))
     node, tasks = prepared.node, list(prepared.tasks)
-    fault.at_unit(node.id, "-")
     pool = pools.of(prepared)
     facts: dict[str, Any] = {}
     if prepared.shape == "fold":
