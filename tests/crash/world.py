@@ -192,7 +192,7 @@ class Reference:
         assert run.nodes == self.nodes
         tables = [pq.read_table(path, columns=["id"]) for path in sorted((place.out / "clean").glob("*.parquet"))]
         assert Counter(name for table in tables for name in table.column("id").to_pylist()) == ALL_IDS
-        litter = [path for path in place.out.rglob(".*")] + [*(place.out / "log" / "tmp").glob("*")]
+        litter = [*place.out.rglob(".*"), *(place.out / "log" / "tmp").glob("*")]
         assert litter == [], "half-made links or records of a killed run"
 
 
