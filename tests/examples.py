@@ -16,6 +16,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "corpus.read_parquet": [{"with": {"paths": ["{folder}/docs.parquet"], "columns": ["note"]}}],
     "corpus.read_text": [{"with": {"paths": ["{folder}/text"]}}],
+    "evaluate.diversity": [{"with": {"group": 3, "groups": 2}}, {"with": {"group": 4, "groups": 3, "shift": True}}],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
     "select.gumbel": [{"with": {**PAIR, "temperature": 0.5, "keep": {"share": 0.5}}}],
@@ -30,6 +31,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {**ONE, "keep": {"bytes": 500}}, "without": ["b", "within", "lengths"]},
         {"with": {**PAIR, "keep": {"share": 0.4}, "quotas": "equal", "rank": True}, "without": ["lengths"]},
     ],
+    "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],
     "train.pretrain": [{"with": {"tokens": 400, "context": 32, "batch": 4}}],
     "train.tokenizer": [{"with": {"vocab": 300}}],
 }

@@ -115,7 +115,7 @@ def test_workers_that_are_still_starting_do_not_survive_either(start: Callable[.
 
 def test_workers_that_are_still_starting_are_not_hit_by_the_signal(start: Callable[..., Driver]) -> None:
     driver = start()
-    assert until(lambda: bool(driver.children()))
+    assert until(lambda: len(driver.children()) == 2)  # so the first of them has been given its item
     os.killpg(driver.process.pid, signal.SIGINT)
     driver.go()
     out, err = driver.process.communicate(timeout=20)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from vernier.core import tables
+from vernier.core import rng, tables
 from vernier.core.artifact import Artifact
 from vernier.core.errors import RecipeError
 from vernier.core.store import Store
@@ -75,6 +75,31 @@ class Inputs:
 
     def shards(self) -> Iterator[Shard]:
         return (Shard(self, i) for i in range(self.num_shards))
+
+    def draw(self, number: int, seed: int, purpose: str) -> list[str]:
+        """The texts of at most `number` selected documents that have any, the first in a keyed random order.
+
+        Memory: 24 bytes for each selected document, and the drawn texts.
+        """
+        keys, shards, rows = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for shard in self.shards():
+            filled = shard.read("corpus", ["num_bytes"]).column("num_bytes").to_numpy() > 0
+            found = np.flatnonzero(shard.kept() & filled)
+            keys.append(rng.bits(shard.doc_ids()[found], seed, purpose))
+            shards.append(np.full(len(found), shard.index))
+            rows.append(found)
+        order = np.argsort(np.concatenate(keys), kind="stable")[:number]
+        shard_of, row_of = np.concatenate(shards)[order], np.concatenate(rows)[order]
+        texts = [""] * len(order)
+        for index in np.unique(shard_of):
+            at = 0
+            for batch in self.shard(int(index)).batches("corpus", ["text"]):
+                here = np.flatnonzero((shard_of == index) & (row_of >= at) & (row_of < at + batch.num_rows))
+                picked = batch.column("text").take(pa.array(row_of[here] - at)).to_pylist()
+                for place, text in zip(here, picked, strict=True):
+                    texts[place] = text
+                at += batch.num_rows
+        return texts
 
     def folder(self, name: str) -> Path:
         """The files of a model, tokenizer or results input as a local folder."""

@@ -16,6 +16,7 @@ from vernier.core import tables
 from vernier.core.artifact import Artifact
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
+from vernier.models.embed import fit
 from vernier.testing.make import corpus_table, make_artifact, make_folder
 from vernier.testing.toy import toy_model
 
@@ -107,6 +108,11 @@ class ToySet:
         return self._made[known]
 
     def _model(self, name: str) -> Artifact:
+        if name == "embedder":
+            folder = self.folder / "models" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            fit([text for text in self._texts if text], 4).save(folder)
+            return make_folder(self.store, "model", folder)
         folder = toy_model(self.folder / "models" / name)
         return make_folder(self.store, "model", folder, facts={"tokenizer": "toy"})
 
