@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vernier.cli.verdict import verdict
 from vernier.cli.words import count, outline, size, table
 
 if TYPE_CHECKING:
@@ -164,6 +165,9 @@ def summary(run: Run) -> str:
     measured = _results(run)
     if measured:
         parts.append(measured)
+    found = verdict(run)
+    if found:
+        parts.append(found)
     parts.append(f"run folder: {run.folder}")
     return "\n\n".join(parts)
 
