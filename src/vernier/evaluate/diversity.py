@@ -79,9 +79,7 @@ class Diversity:
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
         """Raises DataError if the selection has too few documents with text, or the model is no embedder."""
-        from threadpoolctl import threadpool_limits
-
-        from vernier.models.embed import load_embedder
+        from vernier.models.embed import load_embedder, one_thread
 
         embedder = load_embedder(inputs.folder("embedder"))
         texts = inputs.draw(self.group * self.groups, inputs.seed, "evaluate.diversity")
@@ -94,7 +92,7 @@ class Diversity:
             )
         parts = [embedder.embed(texts[at : at + TEXTS]) for at in range(0, len(texts), TEXTS)]
         embeddings = np.concatenate(parts).astype(np.float64)
-        with threadpool_limits(1):  # the last bits of a matrix product depend on the number of threads
+        with one_thread():
             values = np.array(
                 [
                     semantic_diversity(embeddings[at : at + self.group], shift=self.shift)

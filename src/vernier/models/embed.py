@@ -35,7 +35,7 @@ class Embedder:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32 [N, d], not normalised; a zero row where no word of the text was met in the fit."""
-        with _one_thread():
+        with one_thread():
             return _weighted(_counts(texts), self.idf) @ self.components.T
 
     def save(self, folder: Path) -> None:
@@ -58,7 +58,7 @@ def fit(texts: Sequence[str], dimensions: int) -> Embedder:
             found=f"{len(texts)} documents with text",
             expected=f"at least {dimensions}, one for each of its `dimensions`",
         )
-    with _one_thread():
+    with one_thread():
         counts = _counts(texts)
         met = np.bincount(counts.indices, minlength=FEATURES)
         idf = (1 + np.log((1 + len(texts)) / (1 + met))).astype(np.float32)
@@ -100,7 +100,7 @@ def _weighted(counts: Any, idf: NDArray[np.float32]) -> Any:
     return normalize(weighted)
 
 
-def _one_thread() -> Any:
+def one_thread() -> Any:
     """The last bits of a matrix product depend on the number of threads."""
     from threadpoolctl import threadpool_limits
 
