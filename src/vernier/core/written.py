@@ -18,6 +18,7 @@ PARTS = ("do", "in", "with", "on")
 TARGETS = ("domain", "files", "tasks")
 RESERVED = ("log",)  # what the run folder uses for itself
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -27,13 +28,19 @@ class On:
 
     workers  processes
     memory   bytes that each of them may hold
+    device   on which models compute: `cpu` (the default), `cuda`, `cuda:1`
+    ranks    processes that train one model together
     """
 
     workers: int | None = None
     memory: Bytes | None = None
+    device: str | None = None
+    ranks: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("workers", "memory"):
+        if self.device is not None and not _DEVICE.fullmatch(self.device):
+            raise RecipeError("there is no such device", found=self.device, expected="cpu, cuda or cuda:N")
+        for name in ("workers", "memory", "ranks"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise RecipeError(f"{name!r} is too small", found=str(value), expected="at least 1")

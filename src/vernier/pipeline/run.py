@@ -194,7 +194,7 @@ class Pools(contextlib.AbstractContextManager["Pools"]):
     """The worker processes of a run, kept warm between stages that want the same kind."""
 
     def __init__(self) -> None:
-        self._pools: dict[tuple[int, int], Pool] = {}
+        self._pools: dict[tuple[int, int, str], Pool] = {}
         self._stack = contextlib.ExitStack()
 
     def of(self, prepared: Prepared) -> Pool:
@@ -202,12 +202,18 @@ class Pools(contextlib.AbstractContextManager["Pools"]):
         on: Mapping[str, Any] = prepared.node.on
         workers = on.get("workers") or (1 if prepared.shape == "build" else cores)
         memory = on.get("memory") or _physical_memory() * 9 // 10 // workers
-        if (workers, memory) not in self._pools:
+        kind = (workers, memory, on.get("device") or "cpu")
+        if kind not in self._pools:
             threads = str(max(1, cores // workers))
-            env = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+            env = {
+                "OMP_NUM_THREADS": threads,
+                "MKL_NUM_THREADS": threads,
+                "TOKENIZERS_PARALLELISM": "false",
+                "VERNIER_DEVICE": kind[2],  # vernier.models.device
+            }
             pool = Pool(workers=workers, memory=memory, recycle=256, env=env)
-            self._pools[workers, memory] = self._stack.enter_context(pool)
-        return self._pools[workers, memory]
+            self._pools[kind] = self._stack.enter_context(pool)
+        return self._pools[kind]
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
