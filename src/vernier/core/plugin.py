@@ -49,6 +49,10 @@ class Plugin(Protocol):
     masks   inputs of kind selection that only say which rows are wanted: rows that an earlier run scored
             under another mask are copied, not scored again
     rows    "same": the output aligns row by row to the corpus it takes; "new": it makes new rows
+    ranks   of a Build: several processes can make it together (`on: {ranks: N}`). Each calls `build` with the same
+            inputs and finds in its environment who it is (`vernier.models.ranks`). What rank 0 writes and returns
+            counts; the others get a folder that is thrown away. The bytes do not depend on how many there were, or
+            the plugin says by how much they may differ.
     """
 
     version: ClassVar[int]
@@ -57,6 +61,7 @@ class Plugin(Protocol):
     draws: ClassVar[bool] = False
     masks: ClassVar[tuple[str, ...]] = ()
     rows: ClassVar[str] = "same"
+    ranks: ClassVar[bool] = False
 
 
 @dataclasses.dataclass(frozen=True)

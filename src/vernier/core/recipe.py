@@ -247,6 +247,13 @@ class Recipe:
             plugin = decode(cls, entry.data.get("with", {}), marks, ("with",), label=do)
         with gather.each():
             on = decode(On, entry.data.get("on", {}), marks, ("on",), label=f"`on` of {name!r}")
+            if on.ranks is not None and not (hasattr(cls, "build") and getattr(cls, "ranks", False) is True):
+                raise RecipeError(
+                    f"{do} can not be built by several ranks",
+                    where=marks.at(("on", "ranks"), key=True),
+                    found=f"ranks: {on.ranks}",
+                    do="leave out `ranks`",
+                )
         gather.settle()
         written_inputs: dict[str, str | list[str]] = entry.data.get("in", {})
         inputs = {n: tuple(g) if isinstance(g, list) else g for n, g in written_inputs.items()}

@@ -29,7 +29,7 @@ class On:
     workers  processes
     memory   bytes that each of them may hold
     device   on which models compute: `cpu` (the default), `cuda`, `cuda:1`
-    ranks    processes that train one model together
+    ranks    processes that build one artifact together, on this machine; with `device: cuda` each on its own GPU
     """
 
     workers: int | None = None
@@ -44,6 +44,18 @@ class On:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise RecipeError(f"{name!r} is too small", found=str(value), expected="at least 1")
+        if self.ranks is not None and self.workers is not None:
+            raise RecipeError(
+                "`ranks` and `workers` exclude each other",
+                found=f"ranks: {self.ranks}, workers: {self.workers}",
+                do="leave out `workers`: the ranks work on one thing together",
+            )
+        if self.ranks is not None and self.device is not None and self.device.startswith("cuda:"):
+            raise RecipeError(
+                "ranks do not share one GPU",
+                found=f"ranks: {self.ranks}, device: {self.device}",
+                expected="device: cuda, and rank N takes cuda:N",
+            )
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Job(Generic[T, R]):
 
     def failed(self, index: int, kind: str, body: bytes | None, line: str, text: str) -> None:
         """The task raised (`kind` error) or could not be loaded (unloadable); see `exec.worker`."""
-        self.fail(index, _rebuilt(kind, body, line, text))
+        self.fail(index, rebuilt(kind, body, line, text))
 
     def fail(self, index: int, error: Exception) -> None:
         """The first error is raised once the running items are done; later ones are noted on it."""
@@ -114,7 +114,7 @@ def show(text: str) -> None:
         sys.stderr.flush()
 
 
-def _rebuilt(kind: str, body: bytes | None, line: str, text: str) -> Exception:
+def rebuilt(kind: str, body: bytes | None, line: str, text: str) -> Exception:
     """The exception of a task as it was; TaskFailed when it can not cross, or when it is no Exception."""
     error: Any = None
     if body is not None:

@@ -105,13 +105,17 @@ class Worker:
 
     def how_it_ended(self) -> str:
         """In words, of a process that has ended: its signal or its exit code."""
-        code = self.process.returncode
-        if code >= 0:
-            return f"exit code {code}"
-        try:
-            return f"signal {-code} ({signal.Signals(-code).name})"
-        except ValueError:
-            return f"signal {-code}"
+        return ending(self.process.returncode)
+
+
+def ending(code: int) -> str:
+    """An exit status in words: `exit code 7`, `signal 9 (SIGKILL)` for -9."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"signal {-code}"
 
 
 def _close(*fds: int) -> None:

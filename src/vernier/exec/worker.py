@@ -57,8 +57,13 @@ def ignore_stop_signals() -> None:
 def die_with_driver(lifeline: int) -> None:
     """End this process as soon as the write end of `lifeline` is closed."""
     _thread.start_new_thread(_watch, (lifeline,))
+    kill_at_end(lifeline, os.getpid())
+
+
+def kill_at_end(lifeline: int, pid: int) -> None:
+    """Let the kernel kill the process `pid`, which holds `lifeline` too, when its write end is closed (on Linux)."""
     if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, pid)
         fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC)
 
@@ -85,20 +90,21 @@ def serve(fd: int) -> None:
             item = wire.unpack(item_bytes)
         except BaseException as error:  # noqa: BLE001 - the driver tells it
             task_id = -1
-            out.send("unloadable", _told(error))
+            out.send("unloadable", told(error))
         else:
-            out.send(*_answer(task, item))
+            out.send(*answer(task, item))
             del item
 
 
-def _answer(task: Any, item: Any) -> tuple[str, Any]:
+def answer(task: Any, item: Any) -> tuple[str, Any]:
+    """("done", pickle of the result) or ("error", what `told` says)."""
     try:
-        answer = "done", wire.pack(task(item))
+        out = "done", wire.pack(task(item))
     except BaseException as error:  # noqa: BLE001 - SystemExit too: the driver tells it
-        answer = "error", _told(error)
+        out = "error", told(error)
     sys.stdout.flush()
     sys.stderr.flush()
-    return answer
+    return out
 
 
 class _Out:
@@ -121,7 +127,7 @@ class _Out:
             self.send("rows", None)
 
 
-def _told(error: BaseException) -> tuple[bytes | None, str, str]:
+def told(error: BaseException) -> tuple[bytes | None, str, str]:
     """(pickle of the exception if it has one, its type name and message, its traceback)."""
     import traceback  # a worker without errors starts faster
 

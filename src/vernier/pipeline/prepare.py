@@ -71,7 +71,7 @@ def _tasks(node: Node, shape: str, key: str, inputs: Inputs, units: Sequence[Uni
     if shape == "reader":
         return tuple(task(u.name, reader_key(plugin, seed, u), inputs, source=u) for u in units)
     if shape == "build":
-        return (task("0", whole_key(key), inputs),)
+        return (task("0", whole_key(key), inputs, ranks=node.on.get("ranks") or 1),)
     shards = range(inputs.num_shards)
     if shape == "fold":
         return tuple(task(str(i), whole_key(key, i), inputs.only(i)) for i in shards)

@@ -125,7 +125,10 @@ def _finish(prepared: Prepared, store: Store, pools: Pools, folder: Run, quiet: 
         facts=facts,
     )
     assert artifact.kind in KINDS
-    store.commit_artifact(artifact, folder.data["environment"])
+    made_by = dict(folder.data["environment"])
+    if node.on.get("ranks"):
+        made_by["ranks"] = str(node.on["ranks"])
+    store.commit_artifact(artifact, made_by)
     fault.point("stage.manifest")
     return artifact
 
@@ -194,7 +197,7 @@ class Pools(contextlib.AbstractContextManager["Pools"]):
     """The worker processes of a run, kept warm between stages that want the same kind."""
 
     def __init__(self) -> None:
-        self._pools: dict[tuple[int, int, str], Pool] = {}
+        self._pools: dict[tuple[int, int, str, str], Pool] = {}
         self._stack = contextlib.ExitStack()
 
     def of(self, prepared: Prepared) -> Pool:
@@ -202,9 +205,9 @@ class Pools(contextlib.AbstractContextManager["Pools"]):
         on: Mapping[str, Any] = prepared.node.on
         workers = on.get("workers") or (1 if prepared.shape == "build" else cores)
         memory = on.get("memory") or _physical_memory() * 9 // 10 // workers
-        kind = (workers, memory, on.get("device") or "cpu")
+        threads = str(max(1, cores // (workers * (on.get("ranks") or 1))))  # each rank is a process of its own
+        kind = (workers, memory, on.get("device") or "cpu", threads)
         if kind not in self._pools:
-            threads = str(max(1, cores // workers))
             env = {
                 "OMP_NUM_THREADS": threads,
                 "MKL_NUM_THREADS": threads,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from vernier.core.plugin import Unit
 from vernier.core.shard import Inputs, Shard
 from vernier.core.store import Store
 from vernier.exec.base import report
+from vernier.exec.gang import gang
 from vernier.pipeline.keys import part_key
 
 
@@ -29,6 +32,7 @@ class Task:
     base     of a plugin with masks: the key of the same work under any mask
     source   of a reader: what to read
     state    of a fold: what the rounds came to
+    ranks    of a build: processes that do it together
     """
 
     store: str
@@ -41,6 +45,7 @@ class Task:
     base: str = ""
     source: Unit | None = None
     state: Any = None
+    ranks: int = 1
 
 
 def do(task: Task) -> tuple[ShardRef, ...]:
@@ -156,8 +161,23 @@ def _map(task: Task, store: Store) -> ShardRef:
 
 def _build(task: Task, store: Store) -> ShardRef:
     with store.workspace() as folder:
-        facts = task.plugin.build(task.inputs, folder)
+        if task.ranks > 1:
+            facts = gang(_build_as_rank, (task, folder), task.ranks)
+        else:
+            facts = task.plugin.build(task.inputs, folder)
         return store.commit_unit(task.key, folder, facts=facts)
+
+
+def _build_as_rank(item: tuple[Task, Path]) -> dict[str, Any]:
+    """One rank's part of a build. The worker commits the folder of rank 0 when all ranks have returned."""
+    task, folder = item
+    fault.at_unit(task.stage, task.unit)
+    if os.environ["RANK"] == "0":
+        shutil.rmtree(folder)  # the ranks may have died in it before
+        folder.mkdir()
+        return task.plugin.build(task.inputs, folder)
+    with Store(task.store).workspace() as scratch:
+        return task.plugin.build(task.inputs, scratch)
 
 
 def _known_rows(task: Task, store: Store, shard: Shard) -> pa.Table | None:
