@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.exec.tasks import Stubborn
 
 from vernier.core.errors import DataError
 from vernier.exec.gang import gang
-from vernier.models.ranks import Ranks, group, ranks
+from vernier.models.ranks import group
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ def total(value: int) -> tuple[int, list[int], dict[str, str]]:
     with group() as here:
         tensor = torch.tensor([value * (here.rank + 1)])
         distributed.all_reduce(tensor)
-    print(f"rank {here.rank} of {here.size}")
+    sys.stderr.write(f"rank {here.rank} of {here.size}\n")
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR")
     return int(tensor), [here.rank, here.size], {name: os.environ[name] for name in names}
 
 
-def wait_for_others(here: Ranks) -> None:
-    """An all-reduce: returns when every rank has come to it."""
+def meet() -> None:
+    """Returns when every rank has come to it."""
     import torch
     from torch import distributed
 
@@ -50,64 +51,60 @@ def wait_for_others(here: Ranks) -> None:
 
 @dataclass(frozen=True)
 class FailInOne:
-    """Rank 1 raises while the others wait for it."""
+    """Rank 1 raises while rank 0 waits for it."""
 
     kind: str
 
     def __call__(self, _: object) -> None:
         with group() as here:
-            wait_for_others(here)
-            if here.rank != 1:
-                wait_for_others(here)
+            meet()
+            if here.rank == 0:
+                meet()
             if self.kind == "data":
                 raise DataError("bad row", where="shard 3 row 5", found="x", expected="y", do="z")
-            if self.kind == "value":
-                raise ValueError("wrong value")
             raise Stubborn(1, 2)
 
 
 @dataclass(frozen=True)
 class DieInOne:
-    """Rank 1 is killed while the others wait for it, the first `times` times."""
+    """Rank 1 ends its process while rank 0 waits for it: one way in each try, until there are no more `ways`."""
 
     folder: str
-    times: int
+    ways: tuple[str, ...]
 
     def __call__(self, item: int) -> tuple[int, int]:
+        """The item, and in how many tries rank 1 came so far."""
+        tries = Path(self.folder) / "tries"
         with group() as here:
-            wait_for_others(here)
-            deaths = Path(self.folder) / "deaths"
+            meet()
             if here.rank == 1:
-                with deaths.open("a") as file:
+                with tries.open("a") as file:
                     file.write("x")
-                if len(deaths.read_text()) <= self.times:
+                way = (*self.ways, "go on")[len(tries.read_text()) - 1]
+                if way == "kill":
                     os.kill(os.getpid(), signal.SIGKILL)
-            wait_for_others(here)
-            return item, len(deaths.read_text())
-
-
-def leave(_: object) -> None:
-    """Every rank ends its process, and says that all went well."""
-    os._exit(0)
+                if way == "exit":
+                    os._exit(0)
+            meet()
+        return item, len(tries.read_text())
 
 
 @dataclass(frozen=True)
 class RanksWait:
-    """Called in a worker: its ranks touch FOLDER/started-RANK-PID, then wait for FOLDER/go."""
+    """Called in a worker. Its ranks touch FOLDER/started-PID, then wait for FOLDER/go."""
 
     folder: str
 
     def __call__(self, item: int) -> int:
-        Path(self.folder, f"worker-{os.getpid()}").touch()
-        return gang(_Wait(self.folder), item, 2)
+        return gang(Wait(self.folder), item, 2)
 
 
 @dataclass(frozen=True)
-class _Wait:
+class Wait:
     folder: str
 
     def __call__(self, item: int) -> int:
-        Path(self.folder, f"started-{ranks().rank}-{os.getpid()}").touch()
+        Path(self.folder, f"started-{os.getpid()}").touch()
         while not Path(self.folder, "go").exists():
             time.sleep(0.01)
         return item

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.exec import tasks
+from tests.exec.processes import alive, children, until
 
 from vernier.exec.base import Interrupted
 from vernier.exec.local import Pool
@@ -36,21 +36,6 @@ print("finished", *done)
 """
 
 
-def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs (a zombie that its new parent has not reaped yet does not)."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(state.strip()) and not state.startswith("Z")
-
-
 class Driver:
     def __init__(self, folder: Path, task: str) -> None:
         self.folder = folder
@@ -67,8 +52,7 @@ class Driver:
         return [int(file.name.rsplit("-", 1)[1]) for file in self.folder.glob("started-*")]
 
     def children(self) -> list[int]:
-        command = ["ps", "-o", "pid=", "--ppid", str(self.process.pid)]
-        return [int(pid) for pid in subprocess.run(command, capture_output=True, check=False).stdout.split()]
+        return children(self.process.pid)
 
     def wait_for_workers(self) -> list[int]:
         assert until(lambda: len(self.workers()) >= 2), self.process.stderr

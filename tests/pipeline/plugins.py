@@ -1,17 +1,19 @@
-"""A selection that wants documents more than once."""
+"""A selection that wants documents more than once, and a table that several ranks make together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vernier.core import tables
-from vernier.core.shard import Shard
+from vernier.core.shard import Inputs, Shard
+from vernier.models.ranks import group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,3 +28,29 @@ class OddThrice:
         odd = pc.equal(shard.read("corpus", ["domain"]).column("domain"), "odd").to_numpy()
         reason = pa.array([None if o else "even" for o in odd], pa.string()).cast(pa.dictionary(pa.int8(), pa.string()))
         yield pa.table([pa.array(np.where(odd, 3, 0), pa.int32()), reason], schema=tables.SELECTION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letters:
+    """How often each byte occurs in the text of a corpus; each rank counts its share of the shards."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "results"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+    ranks: ClassVar[bool] = True
+
+    def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
+        import torch
+        from torch import distributed
+
+        counts, mine = torch.zeros(256, dtype=torch.int64), 0
+        with group() as here:
+            for index in range(here.rank, inputs.num_shards, here.size):
+                text = "".join(inputs.shard(index).read("corpus", ["text"]).column("text").to_pylist())
+                counts += torch.from_numpy(np.bincount(np.frombuffer(text.encode(), np.uint8), minlength=256))
+                mine += 1
+            if here.size > 1:
+                assert mine < inputs.num_shards
+                distributed.all_reduce(counts)
+        (out / f"counts-{here.rank}.txt").write_text("".join(f"{n}\n" for n in counts.tolist()))
+        return {"bytes": int(counts.sum()), "rank": here.rank}

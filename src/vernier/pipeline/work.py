@@ -20,7 +20,6 @@ from vernier.core.plugin import Unit
 from vernier.core.shard import Inputs, Shard
 from vernier.core.store import Store
 from vernier.exec.base import report
-from vernier.exec.gang import gang
 from vernier.pipeline.keys import part_key
 
 
@@ -162,6 +161,8 @@ def _map(task: Task, store: Store) -> ShardRef:
 def _build(task: Task, store: Store) -> ShardRef:
     with store.workspace() as folder:
         if task.ranks > 1:
+            from vernier.exec.gang import gang  # brings multiprocessing, which other stages do without
+
             facts = gang(_build_as_rank, (task, folder), task.ranks)
         else:
             facts = task.plugin.build(task.inputs, folder)
