@@ -21,6 +21,7 @@ from vernier.exec.base import TaskFailed, WorkerTraceback
 from vernier.exec.local import Pool
 from vernier.models.ranks import Ranks, group
 
+Start = Callable[[], subprocess.Popen[str]]
 PROJECT = Path(__file__).parents[2]
 DRIVER = """
 import sys
@@ -103,7 +104,7 @@ def test_one_process_alone_is_the_only_rank() -> None:
 
 
 @pytest.fixture
-def driver(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def driver(tmp_path: Path) -> Iterator[Start]:
     """Starts a driver with one worker, whose two ranks wait for `go`."""
     drivers: list[subprocess.Popen[str]] = []
 
@@ -135,9 +136,7 @@ def helpers(driver: int) -> tuple[int, list[int]]:
     return worker, children(worker) if worker else []
 
 
-def test_no_rank_survives_a_killed_worker_or_driver(
-    driver: Callable[[], subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_no_rank_survives_a_killed_worker_or_driver(driver: Start, tmp_path: Path) -> None:
     process = driver()
     assert until(lambda: len(started(tmp_path)) == 2, 60)
     worker, pids = helpers(process.pid)
@@ -152,7 +151,7 @@ def test_no_rank_survives_a_killed_worker_or_driver(
     assert len(started(tmp_path)) == 2
 
 
-def test_the_first_stop_signal_disturbs_no_rank(driver: Callable[[], subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_the_first_stop_signal_disturbs_no_rank(driver: Start, tmp_path: Path) -> None:
     process = driver()
     assert until(lambda: len(helpers(process.pid)[1]) == 3, 60)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, while the ranks are only starting

@@ -100,20 +100,18 @@ class _Crew:
             if rank not in self.answers and ear.poll():
                 with contextlib.suppress(EOFError, OSError):  # it died before it had said it all
                     self.answers[rank] = wire.unpack(ear.recv_bytes())
-        failed = sorted((at, rank) for rank, (at, kind, _) in self.answers.items() if kind != "done")
-        if failed:
-            at, rank = failed[0]
-            _, kind, body = self.answers[rank]
-            error = rebuilt(kind, *body)
-            if isinstance(error, VernierError):
-                raise error
+        raised = min((a for a in self.answers.values() if a[1] != "done"), key=lambda a: a[0], default=None)
+        error = None if raised is None else rebuilt(raised[1], *raised[2])
+        if isinstance(error, VernierError):
+            raise error
         for rank, code in codes.items():
-            if code is not None and rank not in self.answers:
+            kind = self.answers[rank][1] if rank in self.answers else ""
+            if code is not None and (not kind or (kind == "done" and code != 0)):
                 self.fallen = f"rank {rank} ended with {ending(code)}"
                 return False
-        if failed and time.monotonic() - at > SETTLE_S:
+        if raised is not None and error is not None and time.monotonic() - raised[0] > SETTLE_S:
             raise error
-        return not failed
+        return error is None
 
     def close(self) -> None:
         """Close every pipe: a rank that still runs ends."""
@@ -131,7 +129,7 @@ class _Crew:
 def _launch(crew: _Crew) -> None:
     """Start the ranks and stay until all have returned, one has raised, or they died too often."""
     try:
-        from torch.distributed import TCPStore
+        from torch import distributed
         from torch.distributed.elastic.agent.server.api import RunResult, WorkerSpec, WorkerState
         from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
         from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
@@ -141,7 +139,9 @@ def _launch(crew: _Crew) -> None:
             "several ranks need the package 'torch'", found=str(error), do="pip install vernier[train]"
         ) from error
 
-    class Agent(LocalElasticAgent):
+    agent: Any = LocalElasticAgent
+
+    class Agent(agent):
         """The agent, with the three methods replaced that its documentation names for it."""
 
         def _start_workers(self, worker_group: Any) -> dict[int, Any]:
@@ -151,9 +151,12 @@ def _launch(crew: _Crew) -> None:
             return pids
 
         def _monitor_workers(self, worker_group: Any) -> Any:
-            if crew.look():
-                return super()._monitor_workers(worker_group)
-            return RunResult(state=WorkerState.FAILED if crew.fallen else WorkerState.HEALTHY)
+            if not crew.look():
+                return RunResult(state=WorkerState.FAILED if crew.fallen else WorkerState.HEALTHY)
+            result = super()._monitor_workers(worker_group)
+            if result.is_failed():
+                crew.look()  # a rank died since the last look
+            return result
 
         def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 30) -> None:
             super()._shutdown(signal.SIGKILL, timeout)
@@ -161,13 +164,17 @@ def _launch(crew: _Crew) -> None:
     class Meeting(RendezvousHandler):
         """One node that meets itself: a new store for each try, since keys of the last one would mislead gloo."""
 
-        use_agent_store = True  # the ranks use the store that the agent holds
+        @property
+        def use_agent_store(self) -> bool:
+            return True  # by the ranks
 
         def next_rendezvous(self) -> RendezvousInfo:
             # PyTorch would listen on every interface of the machine.
             listener = socket.create_server((LOOPBACK, 0))
             port = listener.getsockname()[1]
-            store = TCPStore(LOOPBACK, port, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach())
+            store = distributed.TCPStore(  # pyright: ignore[reportPrivateImportUsage]
+                LOOPBACK, port, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach()
+            )
             return RendezvousInfo(store, 0, 1, RendezvousStoreInfo(LOOPBACK, port))
 
         def get_backend(self) -> str:
