@@ -49,6 +49,8 @@ class Plugin(Protocol):
     masks   inputs of kind selection that only say which rows are wanted: rows that an earlier run scored
             under another mask are copied, not scored again
     rows    "same": the output aligns row by row to the corpus it takes; "new": it makes new rows
+    resumes of a build that keeps states on the way (`Inputs.states`): the settings that a state does not depend on,
+            so that stages which differ in these alone go on from each other's states
     """
 
     version: ClassVar[int]
@@ -57,6 +59,7 @@ class Plugin(Protocol):
     draws: ClassVar[bool] = False
     masks: ClassVar[tuple[str, ...]] = ()
     rows: ClassVar[str] = "same"
+    resumes: ClassVar[tuple[str, ...] | None] = None
 
 
 @dataclasses.dataclass(frozen=True)
