@@ -61,7 +61,9 @@ def test_the_seed_decides_bit_for_bit_whatever_the_shards(store: Store, tokenize
     first = files("a", (22,), 0)
     assert files("b", (22,), 0) == first
     assert files("c", (0, 5, 17), 0) == first
-    assert files("d", (22,), 1)[0]["model.safetensors"] != first[0]["model.safetensors"]
+    other = files("d", (22,), 1)
+    assert other[0]["model.safetensors"] != first[0]["model.safetensors"]
+    assert other[1]["windows"] != first[1]["windows"]  # not the weights alone are drawn anew
 
 
 def test_it_learns_and_plain_transformers_agrees(store: Store, tokenizer: Artifact, tmp_path: Path) -> None:
