@@ -32,6 +32,14 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {**PAIR, "keep": {"share": 0.4}, "quotas": "equal", "rank": True}, "without": ["lengths"]},
     ],
     "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],
-    "train.pretrain": [{"with": {"tokens": 400, "context": 32, "batch": 4}}],
+    "corpus.pack": [{"with": {"context": 16}}, {"with": {"context": 16, "max_tokens": 9}, "without": ["selection"]}],
+    "train.pretrain": [
+        {"with": {"tokens": 400, "context": 32, "batch": 4}, "without": ["windows", "teacher"]},
+        {
+            "with": {"tokens": 400, "context": 32, "batch": 4, "schedule": "constant", "warmup": 64, "accumulate": 3},
+            "without": ["windows", "init", "teacher"],
+        },
+        {"with": {"tokens": 300, "batch": 4}, "without": ["corpus", "selection", "init"]},
+    ],
     "train.tokenizer": [{"with": {"vocab": 300}}],
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from vernier.core.artifact import Artifact
@@ -16,14 +18,15 @@ from vernier.core.errors import DataError, RecipeError, StageError
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.core.tables import SELECTION
+from vernier.corpus.pack import Pack
 from vernier.models.build import Shape
 from vernier.models.load import load_pair
 from vernier.models.nll import measure
 from vernier.models.tokenizer import Tokenizer
+from vernier.models.windows import Stream, read_documents
 from vernier.testing.make import build, corpus_table, make_artifact, make_folder
 from vernier.testing.toy import SEPARATOR, byte_tokenizer
-from vernier.train.pretrain import Pretrain, schedule
-from vernier.train.windows import batches, read_documents
+from vernier.train.pretrain import Pretrain
 
 TEXTS = [f"{i} cats sat on {i * 7} mats; " * (1 + i % 3) for i in range(20)] + ["", "end"]
 DOMAINS = ["prose" if i % 3 else None for i in range(22)]
@@ -58,7 +61,9 @@ def test_the_seed_decides_bit_for_bit_whatever_the_shards(store: Store, tokenize
     first = files("a", (22,), 0)
     assert files("b", (22,), 0) == first
     assert files("c", (0, 5, 17), 0) == first
-    assert files("d", (22,), 1)[0]["model.safetensors"] != first[0]["model.safetensors"]
+    other = files("d", (22,), 1)
+    assert other[0]["model.safetensors"] != first[0]["model.safetensors"]
+    assert other[1]["windows"] != first[1]["windows"]  # not the weights alone are drawn anew
 
 
 def test_it_learns_and_plain_transformers_agrees(store: Store, tokenizer: Artifact, tmp_path: Path) -> None:
@@ -97,8 +102,9 @@ def test_each_epoch_is_the_selected_documents_as_often_as_wanted(store: Store, t
     inputs = Inputs(store.url, {"corpus": corpus(store), "selection": selection, "tokenizer": tokenizer})
     documents = read_documents(inputs, Tokenizer(inputs.folder("tokenizer")), None)
     wanted = sorted(t for t, n in zip(TEXTS, counts, strict=True) if t for _ in range(n))
-    sizes, length = [documents.epoch_tokens] * 2, documents.epoch_tokens
-    stream = list(batches(documents, sizes, context=1, separator=SEPARATOR, seed=3))
+    length = documents.epoch_tokens
+    windows = Stream(documents, context=1, separator=SEPARATOR, seed=3)
+    stream = [windows.take(epoch * length, length) for epoch in (0, 1)]
     orders: list[list[str]] = []
     for epoch in stream:
         assert len(epoch.targets) == length
@@ -145,16 +151,85 @@ def test_nothing_to_train_on(store: Store, tokenizer: Artifact, tmp_path: Path) 
         build(TINY, inputs, tmp_path / "model")
 
 
-@pytest.mark.parametrize("wrong", [{"tokens": 100}, {"lr": 0.0}, {"warmup": 1.0}, {"batch": 0}])
+@pytest.mark.parametrize("wrong", [{"tokens": 100}, {"lr": 0.0}, {"decay": 1.0}, {"batch": 0}, {"share": 2.0}])
 def test_wrong_settings(wrong: dict[str, Any]) -> None:
     with pytest.raises(RecipeError):
         Pretrain(**wrong)
 
 
-def test_the_schedule_rises_then_falls_to_a_tenth() -> None:
-    rates = [schedule(step, 100, 0.1) for step in range(100)]
-    assert rates[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
-    assert rates[10] == 1.0
-    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
-    assert rates[-1] == pytest.approx(0.1)
-    assert schedule(0, 1, 0.0) == 1.0
+def losses(folder: Path) -> list[float]:
+    return pq.read_table(folder / "metrics.parquet").column("loss").to_pylist()
+
+
+def test_metrics_have_a_row_a_step(store: Store, tokenizer: Artifact, tmp_path: Path) -> None:
+    inputs = Inputs(store.url, {"corpus": corpus(store), "tokenizer": tokenizer})
+    _, facts = build(replace(TINY, tokens=700), inputs, tmp_path / "model")
+    rows = pq.read_table(tmp_path / "model" / "metrics.parquet").to_pylist()
+    assert [row["step"] for row in rows] == list(range(facts["steps"])) == list(range(6))
+    assert [row["tokens"] for row in rows] == [128, 256, 384, 512, 640, 672]  # the last step has one window
+    assert facts["tokens"] == 672
+    assert rows[0]["loss"] == pytest.approx(math.log(257), abs=0.2)
+
+
+def test_pieces_of_a_step_make_the_same_step(store: Store, tokenizer: Artifact, tmp_path: Path) -> None:
+    inputs = Inputs(store.url, {"corpus": corpus(store), "tokenizer": tokenizer})
+    whole, pieces = replace(TINY, tokens=1440), replace(TINY, tokens=1440, accumulate=3)
+    facts = [build(plugin, inputs, tmp_path / str(i))[1] for i, plugin in enumerate((whole, pieces))]
+    assert losses(tmp_path / "0") == pytest.approx(losses(tmp_path / "1"), rel=1e-6)
+    assert facts[0]["windows"] == facts[1]["windows"]
+
+
+def test_packed_windows_train_as_documents_do(store: Store, tokenizer: Artifact, tmp_path: Path) -> None:
+    base = {"corpus": corpus(store), "tokenizer": tokenizer}
+    _, told = build(Pack(context=32), Inputs(store.url, base), tmp_path / "windows")
+    windows = make_folder(store, "windows", tmp_path / "windows", facts=told)
+    plugin = replace(TINY, tokens=None, context=256)  # the windows say how long they are
+    inputs = Inputs(store.url, {"windows": windows, "tokenizer": tokenizer})
+    _, facts = build(plugin, inputs, tmp_path / "model")
+    assert facts["tokens"] == told["tokens"] == sum(facts["tokens_by_domain"].values())
+    assert facts["epochs"] == 1.0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "tokenizer.json").write_text(
+        (inputs.folder("tokenizer") / "tokenizer.json").read_text() + "\n"
+    )
+    other = {"windows": windows, "tokenizer": make_folder(store, "model", tmp_path / "other")}
+    with pytest.raises(RecipeError, match="`windows` was made with another tokenizer"):
+        build(plugin, Inputs(store.url, other), tmp_path / "none")
+
+
+def test_a_teacher_that_is_the_student_teaches_nothing(store: Store, tokenizer: Artifact, tmp_path: Path) -> None:
+    """With soft targets alone, the gradient is the difference of the two distributions: none."""
+    base = {"corpus": corpus(store), "tokenizer": tokenizer}
+    build(TINY, Inputs(store.url, base), tmp_path / "first")
+    same = make_folder(store, "model", tmp_path / "first")
+    inputs = Inputs(store.url, {**base, "init": same, "teacher": same})
+    plugin = replace(TINY, model=None, tokens=128, share=1.0)
+    build(plugin, inputs, tmp_path / "alone")
+    build(replace(plugin, share=0.5), inputs, tmp_path / "both")
+    alone, both = (pq.read_table(tmp_path / name / "metrics.parquet").to_pylist()[0] for name in ("alone", "both"))
+    assert alone["grad_norm"] < 1e-6 < both["grad_norm"]
+
+
+def test_a_student_comes_near_its_teacher(store: Store, tokenizer: Artifact, tmp_path: Path) -> None:
+    """Soft targets of a trained teacher: the student ends nearer to the teacher than one that never saw it."""
+    base = {"corpus": corpus(store), "tokenizer": tokenizer}
+    build(replace(TINY, tokens=16_000, lr=1e-2), Inputs(store.url, base), tmp_path / "teacher")
+    teacher = make_folder(store, "model", tmp_path / "teacher")
+    taught = Inputs(store.url, {**base, "teacher": teacher}, seed=1)
+    build(replace(TINY, tokens=8_000, lr=1e-2, share=1.0), taught, tmp_path / "taught")
+    # the mean loss against soft targets ends near the teacher's entropy, far below that of an untrained student
+    found = losses(tmp_path / "taught")
+    assert found[-1] < found[0] - 2.0
+    with pytest.raises(RecipeError, match="there is no teacher"):
+        replace(TINY, share=0.5).check({"corpus": None, "tokenizer": None})
+
+
+def test_what_a_training_reads() -> None:
+    with pytest.raises(RecipeError, match="documents or packed windows"):
+        TINY.check({"corpus": None, "windows": None, "tokenizer": None})
+    with pytest.raises(RecipeError, match="documents or packed windows"):
+        TINY.check({"tokenizer": None})
+    with pytest.raises(RecipeError, match="`selection` has no effect"):
+        TINY.check({"windows": None, "selection": None, "tokenizer": None})
+    with pytest.raises(RecipeError, match="needs its `warmup`"):
+        Pretrain(schedule="constant")

@@ -53,6 +53,8 @@ class Plugin(Protocol):
             inputs and finds in its environment who it is (`vernier.models.ranks`). What rank 0 writes and returns
             counts; the others get a folder that is thrown away. The bytes do not depend on how many there were, or
             the plugin says by how much they may differ.
+    resumes of a build that keeps states on the way (`Inputs.states`): the settings that a state does not depend on,
+            so that stages which differ in these alone go on from each other's states
     """
 
     version: ClassVar[int]
@@ -62,6 +64,7 @@ class Plugin(Protocol):
     masks: ClassVar[tuple[str, ...]] = ()
     rows: ClassVar[str] = "same"
     ranks: ClassVar[bool] = False
+    resumes: ClassVar[tuple[str, ...] | None] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vernier.core import rng, tables
 from vernier.core.artifact import Artifact
 from vernier.core.errors import RecipeError
+from vernier.core.states import States
 from vernier.core.store import Store
 
 
@@ -25,11 +26,15 @@ class Inputs:
     store      URL of the store that holds them
     artifacts  by input name; optional inputs that the recipe does not give are absent
     seed       of this stage
+    states_of  key under which a plugin that `resumes` keeps its states; "" where nothing is kept
+    log        folder for what is no part of the output (TensorBoard, times); "" where nothing is logged
     """
 
     store: str
     artifacts: Mapping[str, Artifact]
     seed: int = 0
+    states_of: str = ""
+    log: str = ""
 
     def __contains__(self, name: str) -> bool:
         return name in self.artifacts
@@ -107,6 +112,10 @@ class Inputs:
 
     def facts(self, name: str) -> Mapping[str, Any]:
         return self.artifacts[name].facts
+
+    def states(self) -> States:
+        """What this stage kept on the way, here or before it was killed."""
+        return States(Store(self.store), self.states_of)
 
 
 class Shard:

@@ -97,14 +97,18 @@ class Store:
         ref = ShardRef(**record)
         return ref if self.has_files(ref) else None
 
-    def siblings(self, base: str) -> list[ShardRef]:
-        """The finished units that were committed with this base, in order of their keys."""
+    def keys_under(self, base: str) -> list[str]:
+        """The keys of the units that were committed with this base, sorted; some may be gone since."""
         folder = self.path(f"bases/{base[:2]}/{base}")
         try:
-            names = sorted(os.listdir(folder)) if self.is_local else sorted(self.fs.ls(folder, detail=False))
+            names = os.listdir(folder) if self.is_local else self.fs.ls(folder, detail=False)
         except FileNotFoundError:
             return []
-        units = (self.unit(Path(name).stem) for name in names if name.endswith(".json"))
+        return sorted(Path(name).stem for name in names if name.endswith(".json"))
+
+    def siblings(self, base: str) -> list[ShardRef]:
+        """The finished units that were committed with this base, in order of their keys."""
+        units = (self.unit(key) for key in self.keys_under(base))
         return [unit for unit in units if unit is not None]
 
     def has_files(self, ref: ShardRef) -> bool:
@@ -203,6 +207,15 @@ class Store:
     def forget_unit(self, key: str) -> None:
         """Take the done record off a unit: it will be made anew."""
         self._delete(f"{_unit_path(key)}/{DONE}")
+
+    def discard_unit(self, key: str, base: str) -> None:
+        """Take a unit away with its files. What leads to it goes last: a kill half-way leaves it to be found again."""
+        self.forget_unit(key)
+        if self.is_local:
+            shutil.rmtree(self.path(_unit_path(key)), ignore_errors=True)
+        elif self.fs.exists(self.path(_unit_path(key))):
+            self.fs.rm(self.path(_unit_path(key)), recursive=True)
+        self._delete(f"bases/{base[:2]}/{base}/{key}.json")
 
     def forget_artifact(self, key: str) -> None:
         """Take away a manifest: the stage is unfinished again, its units stay."""

@@ -89,7 +89,7 @@ def document_nll(
     total = np.zeros(len(documents), dtype=np.float64)
     together = max(1, TOGETHER // window)
     with torch.inference_mode():
-        head = _head(model)
+        head = head_of(model)
         for i, ids in enumerate(documents):
             text = torch.from_numpy(np.concatenate(([separator], ids)).astype(np.int64))
             todo = list(windows(len(ids), window))
@@ -174,7 +174,7 @@ def _nll(model: Any, head: Any, text: torch.Tensor, some: Sequence[Window]) -> f
     return total
 
 
-def _head(model: Any) -> Any:
+def head_of(model: Any) -> Any:
     """The output layer, if applying it to the last hidden states gives the model's own logits; else None.
 
     Some architectures scale or cap their logits behind the output layer; those run their own forward whole.

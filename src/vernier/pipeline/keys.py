@@ -53,3 +53,12 @@ def map_key(plugin: Any, seed: int, inputs: Inputs, index: int, *, without: Sequ
 def whole_key(stage: str, index: int = 0) -> str:
     """The key of one shard of a fold, or of a build."""
     return key_of("whole", stage, index)
+
+
+def states_key(plugin: Any, seed: int, inputs: Inputs) -> str:
+    """The key of the states of a plugin that `resumes`; "" for one that does not."""
+    if getattr(plugin, "resumes", None) is None:
+        return ""
+    words = identity(plugin, seed)
+    words["settings"] = {name: value for name, value in words["settings"].items() if name not in plugin.resumes}
+    return key_of("states", words, {name: artifact.content for name, artifact in inputs.artifacts.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vernier.core.artifact import Artifact, ShardRef
@@ -11,7 +11,7 @@ from vernier.core.plugin import Unit, shape_of
 from vernier.core.recipe import Node
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
-from vernier.pipeline.keys import identity, map_key, reader_key, stage_key, whole_key
+from vernier.pipeline.keys import identity, map_key, reader_key, stage_key, states_key, whole_key
 from vernier.pipeline.work import Task, finished_parts
 
 
@@ -71,6 +71,7 @@ def _tasks(node: Node, shape: str, key: str, inputs: Inputs, units: Sequence[Uni
     if shape == "reader":
         return tuple(task(u.name, reader_key(plugin, seed, u), inputs, source=u) for u in units)
     if shape == "build":
+        inputs = replace(inputs, states_of=states_key(plugin, seed, inputs))
         return (task("0", whole_key(key), inputs, ranks=node.on.get("ranks") or 1),)
     shards = range(inputs.num_shards)
     if shape == "fold":

@@ -85,7 +85,8 @@ def _finish(prepared: Prepared, store: Store, pools: Pools, folder: Run, quiet: 
     """The artifact of a node: the one that the store has, or made now."""
     if prepared.artifact is not None:
         return replace(prepared.artifact, rows_of=_rows_of(prepared, prepared.artifact.shards))
-    node, tasks = prepared.node, list(prepared.tasks)
+    node, log = prepared.node, str(folder.folder.resolve() / "log" / prepared.node.id)
+    tasks = [replace(task, inputs=replace(task.inputs, log=log)) for task in prepared.tasks]
     pool = pools.of(prepared)
     facts: dict[str, Any] = {}
     if prepared.shape == "fold":
@@ -114,6 +115,7 @@ def _finish(prepared: Prepared, store: Store, pools: Pools, folder: Run, quiet: 
     shards = tuple(ref for unit in refs if unit is not None for ref in unit)
     if prepared.shape == "build":
         facts = dict(shards[0].facts)
+        tasks[0].inputs.states().finish()
     fault.at_unit(node.id, "-")
     fault.point("stage.units_done")
     artifact = Artifact(

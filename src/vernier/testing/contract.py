@@ -75,7 +75,7 @@ def has_a_shape(at: Sitting) -> None:
         assert isinstance(at.examples[0].shard, int), "a reader needs the setting `shard` (bytes of text)"
         assert at.cls.makes == "corpus"
     if shape == "build":
-        assert at.cls.makes in ("model", "results"), f"a build makes a folder, not {at.cls.makes}"
+        assert at.cls.makes in ("windows", "model", "results"), f"a build makes a folder, not {at.cls.makes}"
 
 
 def has_stable_keys(at: Sitting) -> None:

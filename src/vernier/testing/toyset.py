@@ -16,8 +16,9 @@ from vernier.core import tables
 from vernier.core.artifact import Artifact
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
+from vernier.corpus.pack import Pack
 from vernier.models.embed import fit
-from vernier.testing.make import corpus_table, make_artifact, make_folder
+from vernier.testing.make import build, corpus_table, make_artifact, make_folder
 from vernier.testing.toy import toy_model
 
 ROWS = 48
@@ -102,9 +103,10 @@ class ToySet:
         return folder
 
     def _artifact(self, name: str, kind: str, layout: str) -> Artifact:
-        known = (name, kind, layout)
+        whole = {"model": self._model, "windows": self._windows}  # not cut into shards as the documents are
+        known = (name, kind, "" if kind in whole else layout)
         if known not in self._made:
-            self._made[known] = self._model(name) if kind == "model" else self._table(name, kind, layout)
+            self._made[known] = whole[kind](name) if kind in whole else self._table(name, kind, layout)
         return self._made[known]
 
     def _model(self, name: str) -> Artifact:
@@ -115,6 +117,12 @@ class ToySet:
             return make_folder(self.store, "model", folder)
         folder = toy_model(self.folder / "models" / name)
         return make_folder(self.store, "model", folder, facts={"tokenizer": "toy"})
+
+    def _windows(self, name: str) -> Artifact:
+        inputs = self.inputs({"corpus": "corpus", "tokenizer": "model"})
+        folder = self.folder / "windows" / name
+        facts = build(Pack(context=20), inputs, folder)[1]
+        return make_folder(self.store, "windows", folder, facts=facts)
 
     def _table(self, name: str, kind: str, layout: str) -> Artifact:
         made = {"corpus": self._corpus, "selection": self._selection, "scores": self._scores}

@@ -1,130 +1,213 @@
-"""Train a small Llama-style model on the selected documents: a plain loop.
+"""Train a small Llama-style model on the selected documents, or go on with any causal language model.
 
-AdamW (betas 0.9 and 0.95, weight decay 0.1 on matrices, none on norms), linear warm-up and cosine decay,
-gradients clipped at norm 1, float32: the recipe of Brown et al. 2020 (arXiv 2005.14165, appendix B) at a small
-scale. The same inputs, seed and number of threads give the same weights, bit for bit.
+The loop is in `vernier.train.loop`, what it keeps in `vernier.train.state`, the learning rate in
+`vernier.train.schedule`. The same inputs, seed and number of threads give the same weights, bit for bit, however often
+the training was killed on the way.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, ClassVar, Literal
 
 from vernier.core import rng
 from vernier.core.config import Count
-from vernier.core.errors import RecipeError, StageError
+from vernier.core.errors import RecipeError
 from vernier.core.shard import Inputs
 from vernier.models.build import Shape, build, num_parameters
+from vernier.models.device import device
 from vernier.models.load import load, misfit
+from vernier.models.loss import output_matrix
 from vernier.models.needs import needs
+from vernier.models.ranks import group
 from vernier.models.threads import threads
 from vernier.models.tokenizer import Tokenizer
-from vernier.train.windows import Documents, Windows, batches, read_documents
+from vernier.models.windows import Packed, Source, Stream, read_documents
+from vernier.train.loop import Plan, train
+from vernier.train.schedule import Schedule
+from vernier.train.state import write_metrics
 
-BETAS = (0.9, 0.95)
-WEIGHT_DECAY = 0.1
-CLIP = 1.0
-FLOOR = 0.1  # the learning rate's last value, as a share of its highest
+SHARE = 0.5  # of a teacher's soft targets: MiniPLM's code for vanilla distillation (arXiv 2410.17215)
+WARMUP = 0.05  # of the steps, where a cosine's warm-up is not given
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain:
-    """A model trained from random weights, or further from those of `init`.
+    """A model trained from random weights, or further from those of `init`, on documents or on packed windows.
 
     model        its size; by default that of `init`, else a width of 64 and 3 layers
     tokens       tokens to train on, rounded down to whole windows, in as many epochs as it takes; by default one
-    context      tokens in a window
+    context      tokens in a window; that of `windows` if those are given
     max_tokens   train only on the first tokens of a document
     batch        windows in a step
+    accumulate   pieces in which a step's windows go through the model: less memory, the same step
     lr           highest learning rate
-    warmup       share of the steps in which the rate rises
+    schedule     cosine; or constant, which trainings of several lengths share until their decay begins
+    warmup       tokens while the rate rises; by default a twentieth of all (must be given with `constant`)
+    decay        share of the steps in which a constant rate falls at the end
+    share        of the input `teacher` in the loss, the token that came weighing the rest; 0.5 if not given
+    precision    of matrix products: auto is bfloat16 on a GPU, float32 elsewhere
     threads      of PyTorch: more than one only helps models of some size (see `vernier.models.threads`)
+    checkpoint   steps between two states that are kept, for the case that the training is killed
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "model"
     takes: ClassVar[Mapping[str, str]] = {
-        "corpus": "corpus",
+        "corpus": "corpus?",
         "selection": "selection?",
+        "windows": "windows?",
         "tokenizer": "model",
         "init": "model?",
+        "teacher": "model?",
     }
     draws: ClassVar[bool] = True
+    ranks: ClassVar[bool] = True
+    resumes: ClassVar[tuple[str, ...]] = ("tokens", "decay")
 
     model: Shape | None = None
     tokens: Count | None = None
     context: int = 256
     max_tokens: int | None = None
     batch: int = 8
+    accumulate: int = 1
     lr: float = 5e-3
-    warmup: float = 0.05
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: Count | None = None
+    decay: float = 0.2
+    share: float | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = 1
+    checkpoint: int = field(default=500, metadata={"key": False})
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "context", "max_tokens", "batch", "threads", "lr"):
+        for name in ("tokens", "context", "max_tokens", "batch", "accumulate", "threads", "lr", "checkpoint"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise RecipeError(f"`{name}` must be positive", found=f"{name}: {value}", expected="more than 0")
-        if not 0 <= self.warmup < 1:
-            raise RecipeError(
-                "`warmup` is a share of the steps",
-                found=f"warmup: {self.warmup}",
-                expected="0 <= warmup < 1",
-            )
+        if self.share is not None and not 0 < self.share <= 1:
+            raise RecipeError("a teacher's `share` is above 0 and at most 1", found=f"share: {self.share}")
+        if not 0 < self.decay < 1:
+            raise RecipeError("`decay` is a share of the steps", found=f"decay: {self.decay}", expected="0 < decay < 1")
         if self.tokens is not None and self.tokens < self.context:
             raise RecipeError(
                 "the token budget is smaller than one window",
                 found=f"tokens: {self.tokens}, context: {self.context}",
                 expected="at least `context` tokens",
             )
+        if self.schedule == "constant" and self.warmup is None:
+            raise RecipeError(
+                "a constant schedule needs its `warmup`",
+                found="none, and a share of all tokens would depend on where the training ends",
+                do="write a number of tokens, `warmup: 50k`",
+            )
+
+    def check(self, given: Container[str]) -> None:
+        """Raises RecipeError unless the training reads either a corpus or windows."""
+        if ("corpus" in given) == ("windows" in given):
+            raise RecipeError(
+                "a training reads documents or packed windows",
+                found="both" if "corpus" in given else "neither",
+                expected="the input `corpus`, or `windows` from corpus.pack",
+            )
+        for name, value in (("selection", None), ("max_tokens", self.max_tokens)):
+            if "windows" in given and (name in given or value is not None):
+                raise RecipeError(
+                    f"packed windows are fixed: `{name}` has no effect on them", do=f"give `{name}` to corpus.pack"
+                )
+        if "teacher" not in given and self.share is not None:
+            raise RecipeError("there is no teacher", found=f"share: {self.share}", do="give the input `teacher`")
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
-        """Writes a Hugging Face model folder with its tokenizer.
+        """Writes a Hugging Face model folder with its tokenizer, and metrics.parquet (one row a step).
 
         Raises DataError if nothing is selected, StageError if a loss is not finite (the batch is kept).
         """
         needs("torch", "transformers", "safetensors")
         from transformers.utils import logging
 
+        self.check(inputs.artifacts)
         tokenizer = Tokenizer(inputs.folder("tokenizer"))
-        documents = read_documents(inputs, tokenizer, self.max_tokens)
-        num_windows = max(1, (self.tokens or documents.epoch_tokens) // self.context)
-        sizes = [min(self.batch, num_windows - at) for at in range(0, num_windows, self.batch)]
-        targets = np.zeros(len(documents.counts), dtype=np.int64)  # of each document, as they are trained on
-        with threads(self.threads), _deterministic():
-            model = self._start(inputs, tokenizer)
-            losses = self._train(model, sizes, documents, tokenizer.separator, inputs.seed, targets)
+        with threads(self.threads), _deterministic(), group() as ranks:
+            source, context = self._source(inputs, tokenizer)
+            model = self._start(inputs, tokenizer, context).to(device())
+            plan = self._plan(inputs, tokenizer, source, context)
+            trained = train(model, source, plan, inputs, ranks)
             logging.disable_progress_bar()
             model.save_pretrained(out)
         tokenizer.copy_to(out)
-        by_domain = np.bincount(documents.domain, targets, len(documents.domains)).astype(np.int64)
+        write_metrics(out / "metrics.parquet", trained)
+        tokens, losses = sum(plan.sizes) * context, [row["loss"] for row in trained.metrics]
         last = losses[-max(1, len(losses) // 10) :]
         return {
             "parameters": num_parameters(model),
-            "tokens": num_windows * self.context,
-            "steps": len(sizes),
-            "epochs": round(num_windows * self.context / documents.epoch_tokens, 6),
+            "tokens": tokens,
+            "steps": len(plan.sizes),
+            "epochs": round(tokens / source.epoch_tokens, 6),
             "final_loss": round(math.fsum(last) / len(last), 6),
-            "tokens_by_domain": dict(zip(documents.domains, by_domain.tolist(), strict=True)),
+            "tokens_by_domain": dict(zip(source.domains, trained.targets.tolist(), strict=True)),
+            "windows": trained.windows,
             "tokenizer": tokenizer.digest,
         }
 
-    def _start(self, inputs: Inputs, tokenizer: Tokenizer) -> Any:
+    def _source(self, inputs: Inputs, tokenizer: Tokenizer) -> tuple[Source, int]:
+        """Where windows come from, and their length."""
+        if "windows" not in inputs:
+            documents = read_documents(inputs, tokenizer, self.max_tokens)
+            return Stream(
+                documents, context=self.context, separator=tokenizer.separator, seed=inputs.seed
+            ), self.context
+        _same_tokenizer(inputs.facts("windows").get("tokenizer"), tokenizer, "windows")
+        packed = Packed(inputs.folder("windows"), seed=inputs.seed)
+        return packed, packed.context
+
+    def _plan(self, inputs: Inputs, tokenizer: Tokenizer, source: Source, context: int) -> Plan:
+        num_windows = max(1, (self.tokens or source.epoch_tokens) // context)
+        sizes = [min(self.batch, num_windows - at) for at in range(0, num_windows, self.batch)]
+        steps = len(sizes)
+        share = WARMUP * steps if self.warmup is None else self.warmup / (self.batch * context)
+        decay = max(1, round(self.decay * steps)) if self.schedule == "constant" else 0
+        gpu = device().type != "cpu"
+        return Plan(
+            sizes=sizes,
+            schedule=Schedule(self.schedule, steps, math.ceil(share), decay),
+            lr=self.lr,
+            accumulate=self.accumulate,
+            checkpoint=self.checkpoint,
+            bfloat16=self.precision == "bfloat16" or (self.precision == "auto" and gpu),
+            teacher=self._teacher(inputs, tokenizer, context),
+            share=SHARE if self.share is None else self.share,
+        )
+
+    def _teacher(self, inputs: Inputs, tokenizer: Tokenizer, context: int) -> Any:
+        """The model whose soft targets are learnt from, or None."""
+        if "teacher" not in inputs:
+            return None
+        folder = inputs.folder("teacher")
+        _same_tokenizer(Tokenizer(folder).digest, tokenizer, "teacher")
+        teacher = load(folder).requires_grad_(False)
+        _reads(teacher, context)
+        matrix = output_matrix(teacher)
+        if matrix is None or len(matrix) < tokenizer.vocabulary:
+            raise RecipeError(
+                "this model can not be a teacher",
+                where=str(folder),
+                found="logits that are not its output matrix times its last states, or too few of them",
+            )
+        return teacher
+
+    def _start(self, inputs: Inputs, tokenizer: Tokenizer, context: int) -> Any:
         """The model before the first step."""
         if "init" not in inputs:
             seed = int.from_bytes(rng.id_of(f"train.init {inputs.seed}")[:7], "little")
             return build(
                 self.model or Shape(hidden=64, layers=3),
                 vocabulary=tokenizer.vocabulary,
-                context=self.context,
+                context=context,
                 separator=tokenizer.separator,
                 seed=seed,
             )
@@ -135,74 +218,32 @@ class Pretrain:
                 do="leave out one of them",
             )
         folder = inputs.folder("init")
+        _same_tokenizer(Tokenizer(folder).digest, tokenizer, "init")
         model = load(folder)
-        if Tokenizer(folder).digest != tokenizer.digest:
-            raise RecipeError(
-                "the model to go on from was trained with another tokenizer",
-                found=f"`init` has {Tokenizer(folder).digest[:8]}, `tokenizer` has {tokenizer.digest[:8]}",
-                do="give the stage `init` also as its `tokenizer`",
-            )
         rows = model.config.vocab_size
         if tokenizer.vocabulary > rows:
             raise misfit(folder, tokenizer.vocabulary, rows)
-        if model.config.max_position_embeddings < self.context:
-            raise RecipeError(
-                "a window is longer than the model can read",
-                found=f"context: {self.context}",
-                expected=f"at most {model.config.max_position_embeddings}",
-            )
+        _reads(model, context)
         return model
 
-    def _train(
-        self,
-        model: Any,
-        sizes: list[int],
-        documents: Documents,
-        separator: int,
-        seed: int,
-        targets: NDArray[np.int64],
-    ) -> list[float]:
-        """The loop. Returns the mean loss of each step (nat/token); counts in `targets` what it trained on."""
-        import torch
-        from torch.nn import functional
 
-        model.train()
-        matrices = [p for p in model.parameters() if p.ndim >= 2]
-        vectors = [p for p in model.parameters() if p.ndim < 2]
-        optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}],
-            lr=self.lr,
-            betas=BETAS,
-            fused=True,
+def _same_tokenizer(digest: str | None, tokenizer: Tokenizer, name: str) -> None:
+    """Raises RecipeError if an input was made with another tokenizer."""
+    if digest != tokenizer.digest:
+        raise RecipeError(
+            f"the input `{name}` was made with another tokenizer",
+            found=f"`{name}` has {(digest or 'none')[:8]}, `tokenizer` has {tokenizer.digest[:8]}",
+            expected="the same tokenizer: ids of tokens mean nothing in another one",
         )
-        losses: list[float] = []
-        stream = batches(documents, sizes, context=self.context, separator=separator, seed=seed)
-        for step, batch in enumerate(stream):
-            for group in optimizer.param_groups:
-                group["lr"] = self.lr * schedule(step, len(sizes), self.warmup)
-            inputs = torch.from_numpy(batch.inputs)
-            logits = model(input_ids=inputs, use_cache=False).logits
-            wanted = torch.from_numpy(batch.targets).flatten()
-            loss = functional.cross_entropy(logits.flatten(0, 1).float(), wanted)
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-            if not (torch.isfinite(loss) and torch.isfinite(norm)):
-                raise _not_finite(step, float(loss.detach()), float(norm), batch, documents)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            losses.append(float(loss.detach()))
-            targets += np.bincount(batch.document.ravel(), minlength=len(targets))
-        model.eval()
-        return losses
 
 
-def schedule(step: int, steps: int, warmup: float) -> float:
-    """The learning rate of a step (0, 1, ...) as a share of the highest: linear warm-up, cosine decay."""
-    rising = math.ceil(warmup * steps)
-    if step < rising:
-        return (step + 1) / rising
-    done = (step - rising) / max(1, steps - 1 - rising)
-    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+def _reads(model: Any, context: int) -> None:
+    """Raises RecipeError if a window is longer than a model can read."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is not None and positions < context:
+        raise RecipeError(
+            "a window is longer than the model can read", found=f"context: {context}", expected=f"at most {positions}"
+        )
 
 
 @contextlib.contextmanager
@@ -216,19 +257,3 @@ def _deterministic() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(was)
-
-
-def _not_finite(step: int, loss: float, norm: float, batch: Windows, documents: Documents) -> StageError:
-    folder = Path(tempfile.mkdtemp(prefix="vernier-batch-"))
-    np.savez(
-        folder / "batch.npz",
-        inputs=batch.inputs,
-        targets=batch.targets,
-        doc_ids=documents.ids[np.unique(batch.document)],
-    )
-    return StageError(
-        "training diverged: the loss or its gradient is not a finite number",
-        where=f"step {step}; its batch is kept in {folder / 'batch.npz'}",
-        found=f"loss {loss}, gradient norm {norm}",
-        do="lower `lr`, or look at the documents of the batch",
-    )
