@@ -33,6 +33,7 @@ from typing import Any
 SAMPLE_S = 0.05
 ORPHANS_S = 10.0  # how long processes may outlive the command before they are ended
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PLACES = ("--scratch", "--work")  # options that name a place on this machine
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("vernier", "numpy", "pyarrow", "orjson", "zstandard", "datatrove", "polars")
 
@@ -125,6 +126,11 @@ def must(text: str, value: float, threshold: float, unit: str = "") -> dict[str,
     }
 
 
+def at_least(text: str, value: float, threshold: float, unit: str = "") -> dict[str, Any]:
+    """A demand with a lower limit, and whether it holds."""
+    return must(text, value, threshold, unit) | {"holds": value >= threshold}
+
+
 def machine() -> dict[str, Any]:
     """What the numbers were measured on; nothing that names the machine."""
     cpu = next(
@@ -197,8 +203,8 @@ def _options() -> list[str]:
     """This script's options without those that name a place on this machine."""
     options, skip = list[str](), False
     for argument in sys.argv[1:]:
-        if skip or argument.startswith("--scratch"):
-            skip = argument == "--scratch"
+        if skip or argument.partition("=")[0] in PLACES:
+            skip = argument in PLACES
             continue
         options.append(argument)
     return options

@@ -18,6 +18,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "corpus.read_text": [{"with": {"paths": ["{folder}/text"]}}],
     "evaluate.diversity": [{"with": {"group": 3, "groups": 2}}, {"with": {"group": 4, "groups": 3, "shift": True}}],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
+    "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
     "select.gumbel": [{"with": {**PAIR, "temperature": 0.5, "keep": {"share": 0.5}}}],
     "select.random": [

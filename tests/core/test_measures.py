@@ -48,6 +48,13 @@ def test_the_difference_of_means_not_the_ratio_of_logs() -> None:
     assert excess_loss(column(3, 11), one, column(1, 10), one).tolist() == [2, 1]
 
 
+def test_each_loss_is_divided_by_its_own_count() -> None:
+    """The same text is 3 tokens or bytes to one model and 5 to the other: 12 / 3 - 10 / 5."""
+    given = column(12), column(3), column(10), column(5)
+    assert excess_loss(*given).tolist() == [2]
+    assert_allclose(quality_factor(*given), math.exp(2))
+
+
 def test_documents_without_tokens_are_undefined() -> None:
     zero = column(0, 4)
     for name, measure in MEASURES.items():

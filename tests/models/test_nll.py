@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.models.conftest import CONTEXT, Trained
 
 from vernier.core.errors import DataError, RecipeError
 from vernier.models import nll
@@ -65,10 +68,10 @@ def documents() -> list[NDArray[np.uint32]]:
     return [random.integers(0, 61, n).astype(np.uint32) for n in LENGTHS * 2]
 
 
-def one_by_one(model: Any, ids: NDArray[np.uint32], window: int) -> float:
-    """The slow obvious way: one forward pass for each token, ended right before it."""
-    text = [0, *ids.tolist()]
-    n, total = len(ids), 0.0
+def one_by_one(model: Any, ids: NDArray[np.uint32], window: int, separator: int = 0) -> list[float]:
+    """The loss of each token the slow obvious way: one forward pass for each, ended right before it."""
+    text = [separator, *ids.tolist()]
+    n, losses = len(ids), list[float]()
     for t in range(1, n + 1):
         end = window
         while end < t:
@@ -76,8 +79,16 @@ def one_by_one(model: Any, ids: NDArray[np.uint32], window: int) -> float:
         start = max(0, min(end, n) - window)
         with torch.no_grad():
             logits = model(input_ids=torch.tensor([text[start:t]]), use_cache=False).logits[0, -1].double()
-        total -= float(torch.log_softmax(logits, 0)[text[t]])
-    return total
+        losses.append(-float(torch.log_softmax(logits, 0)[text[t]]))
+    return losses
+
+
+def all_at_once(model: Any, ids: NDArray[np.uint32], separator: int) -> list[float]:
+    """The loss of each token of a document that one window holds, by plain transformers."""
+    text = torch.tensor([[separator, *ids.tolist()]])
+    with torch.no_grad():
+        logits = model(input_ids=text[:, :-1], use_cache=False).logits[0].double()
+    return (-torch.log_softmax(logits, 1)).gather(1, text[0, 1:, None])[:, 0].tolist()
 
 
 @given(st.integers(0, 70), st.integers(1, 17))
@@ -99,9 +110,66 @@ def test_equals_plain_transformers(
 ) -> None:
     monkeypatch.setattr(nll, "TOGETHER", together)
     found = nll.document_nll(model, documents, separator=0, window=WINDOW)
-    wanted = [one_by_one(model, ids, WINDOW) for ids in documents]
+    wanted = [sum(one_by_one(model, ids, WINDOW)) for ids in documents]
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
     assert found[0] == 0.0
+
+
+@dataclass(frozen=True)
+class Known:
+    """Documents of a trained model and what plain transformers makes of each of their tokens, in nat."""
+
+    model: Any
+    separator: int
+    documents: list[NDArray[np.uint32]]
+    losses: list[list[float]]
+
+
+@pytest.fixture(scope="module")
+def known(trained: Trained) -> Known:
+    model, tokenizer = load_pair(trained.folder)
+    (unseen,) = tokenizer.encode([trained.text])
+    lengths = (0, 1, CONTEXT - 1, CONTEXT, CONTEXT + 1, 5 * CONTEXT) * 2
+    documents = [unseen.ids[7 * i : 7 * i + n] for i, n in enumerate(lengths)]
+    assert [len(ids) for ids in documents] == list(lengths)
+    losses = [
+        all_at_once(model, ids, tokenizer.separator)
+        if 0 < len(ids) <= CONTEXT
+        else one_by_one(model, ids, CONTEXT, tokenizer.separator)
+        for ids in documents
+    ]
+    return Known(model, tokenizer.separator, documents, losses)
+
+
+def test_the_trained_model_has_learnt_something(trained: Trained, known: Known) -> None:
+    """Far from ln 257 = 5.55 on text that it has not seen: what stands before a token matters."""
+    assert trained.final_loss < 2.5
+    assert np.mean(known.losses[-1]) < 3.5
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_trained_model_by_plain_transformers(known: Known, data: st.DataObject) -> None:
+    chosen = data.draw(st.lists(st.integers(0, len(known.documents) - 1), max_size=6))
+    documents = [known.documents[i] for i in chosen]
+    sums = nll.document_nll(known.model, documents, separator=known.separator, window=CONTEXT)
+    tokens = nll.token_nll(known.model, documents, separator=known.separator, window=CONTEXT)
+    np.testing.assert_allclose(sums, [sum(known.losses[i]) for i in chosen], rtol=1e-5)
+    for i, ids, found in zip(chosen, documents, tokens, strict=True):
+        assert found.dtype == np.float32 and len(found) == len(ids)
+        np.testing.assert_allclose(found, known.losses[i], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("logits", [61 * 3, 1 << 21])
+@pytest.mark.parametrize("together", [1, 3 * WINDOW, 4096])
+def test_token_losses_add_up_to_the_document(
+    model: Any, documents: list[NDArray[np.uint32]], logits: int, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nll, "LOGITS", logits)
+    monkeypatch.setattr(nll, "TOGETHER", together)
+    tokens = nll.token_nll(model, documents, separator=0, window=WINDOW)
+    sums = nll.document_nll(model, documents, separator=0, window=WINDOW)
+    np.testing.assert_allclose([one.sum(dtype=np.float64) for one in tokens], sums, rtol=1e-12)
 
 
 @given(st.data())
@@ -149,7 +217,7 @@ def test_an_architecture_that_scales_its_logits(documents: list[NDArray[np.uint3
     )
     model = sharp(GraniteForCausalLM(config))
     found = nll.document_nll(model, documents, separator=0, window=WINDOW)
-    np.testing.assert_allclose(found, [one_by_one(model, ids, WINDOW) for ids in documents], rtol=1e-5)
+    np.testing.assert_allclose(found, [sum(one_by_one(model, ids, WINDOW)) for ids in documents], rtol=1e-5)
 
 
 def test_toy_model_gives_whole_bits(tmp_path: Path) -> None:
@@ -158,6 +226,16 @@ def test_toy_model_gives_whole_bits(tmp_path: Path) -> None:
     measured = nll.measure(model, tokenizer, texts)
     np.testing.assert_allclose(measured.nll, [toy_bits(t) * math.log(2) for t in texts], rtol=1e-6)
     assert measured.num_tokens.tolist() == measured.num_bytes.tolist() == [len(t.encode()) for t in texts]
+
+
+def test_each_token_of_the_toy_model_is_whole_bits(tmp_path: Path) -> None:
+    texts = ["", "a", "é" * 33, "abc" * 50]
+    model, tokenizer = load_pair(toy_model(tmp_path, positions=64))
+    found = nll.measure_tokens(model, tokenizer, texts)
+    for text, losses in zip(texts, found.nll, strict=True):
+        n = len(text.encode())
+        bits = np.diff([toy_bits(text, max_tokens=t) for t in range(n + 1)])
+        np.testing.assert_allclose(losses, bits * math.log(2), rtol=1e-6)
 
 
 def test_max_tokens_reads_a_beginning(tmp_path: Path) -> None:
@@ -173,9 +251,26 @@ def test_a_model_with_nan_weights_is_an_error(tmp_path: Path) -> None:
     model, tokenizer = load_pair(toy_model(tmp_path))
     with torch.no_grad():
         model.get_input_embeddings().weight[ord("q")] = math.nan
-    with pytest.raises(DataError, match="not a number") as told:
-        nll.measure(model, tokenizer, ["fine", "quit"])
-    assert "'quit'" in str(told.value)
+    for how in (nll.measure, nll.measure_tokens):
+        with pytest.raises(DataError, match="not a number") as told:
+            how(model, tokenizer, ["fine", "quit"])
+        assert "'quit'" in str(told.value) and "1 of 2 documents" in str(told.value)
+
+
+def test_a_text_that_tokenises_to_nothing_has_no_loss(tmp_path: Path) -> None:
+    path = toy_model(tmp_path) / "tokenizer.json"
+    written = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(written | {"normalizer": {"type": "Strip", "strip_left": True, "strip_right": True}}))
+    model, tokenizer = load_pair(tmp_path)
+    texts = [" \n\t ", "ab", ""]
+    measured, each = nll.measure(model, tokenizer, texts), nll.measure_tokens(model, tokenizer, texts)
+    assert measured.num_tokens.tolist() == [0, 2, 0]
+    assert measured.nll[[0, 2]].tolist() == [0, 0] and measured.nll[1] > 0
+    assert [(len(losses), len(ends)) for losses, ends in zip(each.nll, each.ends, strict=True)] == [
+        (0, 0),
+        (2, 2),
+        (0, 0),
+    ]
 
 
 def test_a_token_without_an_embedding_is_an_error(model: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +21,7 @@ LOG = "scored.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """The length of a text; every row that is worked on leaves a line in a file."""
+    """The length of a text, and its letters as a list if that is odd; each row worked on leaves a line in a file."""
 
     version: ClassVar[int] = 1
     makes: ClassVar[str] = "scores"
@@ -30,11 +30,12 @@ class Counted:
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         wanted = shard.wanted()
-        lengths = shard.read("corpus", ["num_bytes"]).column("num_bytes").to_pylist()
+        texts = shard.read("corpus", ["text"]).column("text").to_pylist()
         with open(LOG, "a") as log:
             log.write("".join("x\n" for row in wanted if row))
-        values = [n if w else None for n, w in zip(lengths, wanted, strict=True)]
-        yield pa.table({"num_bytes": pa.array(values, pa.int64())})
+        lengths = [len(text) if row else None for text, row in zip(texts, wanted, strict=True)]
+        letters = [None if n is None else list(text.encode()) * (n % 2) for n, text in zip(lengths, texts, strict=True)]
+        yield pa.table({"letters": pa.array(letters, pa.list_(pa.int32())), "num_bytes": pa.array(lengths, pa.int64())})
 
 
 def recipe(share: float, *, mask: bool = True) -> Recipe:
@@ -44,9 +45,9 @@ def recipe(share: float, *, mask: bool = True) -> Recipe:
     return out
 
 
-def scored(folder: Run) -> list[int | None]:
+def scored(folder: Run, column: str = "num_bytes") -> list[Any]:
     tables = sorted((folder.folder / "scores").glob("*.parquet"))
-    return [value for table in tables for value in pq.read_table(table).column("num_bytes").to_pylist()]
+    return [value for table in tables for value in pq.read_table(table).column(column).to_pylist()]
 
 
 def test_known_rows_are_copied(here: Path, go: Callable[..., Run]) -> None:
@@ -64,7 +65,19 @@ def test_known_rows_are_copied(here: Path, go: Callable[..., Run]) -> None:
 
 def test_copied_rows_are_those_that_would_be_scored(here: Path, go: Callable[..., Run]) -> None:
     go(recipe(0.5))
-    copied = scored(go(recipe(0.8)))
+    copied = go(recipe(0.8))
     fresh = recipe(0.8)
     fresh.store = "another"
-    assert scored(go(fresh, out="runs/fresh")) == copied
+    made = go(fresh, out="runs/fresh")
+    for column in ("num_bytes", "letters"):
+        assert scored(made, column) == scored(copied, column)
+
+
+def test_lists_are_copied_and_counted_like_numbers(here: Path, go: Callable[..., Run]) -> None:
+    go(recipe(0.5))
+    run = go(recipe(0.8))
+    letters = scored(run, "letters")
+    sizes = [None if one is None else len(one) for one in letters]
+    assert {None, 0} < set(sizes), "null, an empty list and full ones are all there"
+    assert sizes == [None if n is None else n * (n % 2) for n in scored(run)]
+    assert run.artifact("scores").counts["not_scored"] == letters.count(None) > 0

@@ -220,8 +220,15 @@ def _tell(kind: str, values: Mapping[str, Any]) -> str:
             said += f", {values['by']} {values['measure']:.4g}"
         cut, decided = values["account"].get("cut"), values["count"] or values["reason"] in ("below_cut", "not_drawn")
         return said + (f", cut at {cut:.4g}" if decided and cut is not None else "")
-    known = [f"{n} {v:.6g}" if isinstance(v, float) else f"{n} {v}" for n, v in values.items() if v is not None]
+    known = [f"{n} {_score(v)}" for n, v in values.items() if v is not None]
     return ", ".join(known) or "not scored"
+
+
+def _score(value: Any) -> str:
+    """A score in a line: a list, which has a number for each token, by its length."""
+    if isinstance(value, list):
+        return f"[{len(value):,} numbers]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _rows(run: Run, node: str, number: int, *, bad: bool, kept: bool, reason: str | None) -> Iterator[dict[str, Any]]:
@@ -301,7 +308,9 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 
 def _short(value: Any) -> Any:
-    """A value for one line of a terminal: ids in hex, long texts cut."""
+    """A value for one line of a terminal: ids in hex, long texts and lists cut."""
+    if isinstance(value, list) and len(value) > 8:
+        return [*value[:8], "..."]
     if isinstance(value, bytes):
         return value.hex() if len(value) == 16 else repr(value[:200])
     return value[:200] + "..." if isinstance(value, str) and len(value) > 200 else value

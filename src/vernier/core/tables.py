@@ -19,6 +19,7 @@ from vernier.core.errors import DataError
 ID_BYTES = 16
 ROW_GROUP_TEXT = 4 << 20  # bytes of text in a row group, unless one document is longer
 ROW_GROUP_ROWS = 1 << 16  # so that one row of eight numbers is read in 11 ms (groups of 2^20 rows: 217 ms)
+ROW_GROUP_LISTS = 1 << 10  # of a table with lists, which hold a number for each token of a document
 SHARD_TEXT = 256 << 20  # bytes of text in a shard, unless one document is longer
 
 CORPUS = pa.schema(
@@ -88,6 +89,11 @@ def writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
+def group_rows(schema: pa.Schema) -> int:
+    """Rows in a row group of a table with this schema."""
+    return ROW_GROUP_LISTS if any(pa.types.is_list(f.type) for f in schema) else ROW_GROUP_ROWS
+
+
 def read_columns(
     file: IO[bytes], columns: Sequence[str] | None, *, where: str, groups: Sequence[int] | None = None
 ) -> pa.Table:
@@ -137,11 +143,14 @@ def counts(kind: str, table: pa.Table) -> dict[str, int]:
     if kind == "corpus":
         return {"rows": table.num_rows, "bytes": _sum(table, "num_bytes")}
     if kind == "scores":
-        names = [f.name for f in table.schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
+        floats = [f.name for f in table.schema if pa.types.is_floating(f.type)]
+        names = [
+            f.name for f in table.schema if f.name in floats or pa.types.is_integer(f.type) or pa.types.is_list(f.type)
+        ]
         if not names:
             return {"rows": table.num_rows}
         first = table.column(names[0])
-        undefined = [pc.is_nan(table.column(n)) for n in names if pa.types.is_floating(table.schema.field(n).type)]
+        undefined = [pc.is_nan(table.column(n)) for n in floats]
         nan = 0
         if undefined:
             either = undefined[0]

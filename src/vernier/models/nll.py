@@ -80,22 +80,28 @@ def document_nll(
     window        most inputs at once
     Returns float64 [N], nat. Raises DataError for a token id that the model has no embedding for.
     """
-    import torch
-
-    rows = model.get_input_embeddings().weight.shape[0]
-    largest = max((int(d.max()) for d in documents if len(d)), default=0)
-    if largest >= rows:
-        raise misfit(getattr(model.config, "name_or_path", "") or "the model", largest + 1, rows)
     total = np.zeros(len(documents), dtype=np.float64)
-    together = max(1, TOGETHER // window)
-    with torch.inference_mode():
-        head = head_of(model)
-        for i, ids in enumerate(documents):
-            text = torch.from_numpy(np.concatenate(([separator], ids)).astype(np.int64))
-            todo = list(windows(len(ids), window))
-            for at in range(0, len(todo), together):
-                total[i] += _nll(model, head, text, todo[at : at + together])
+    for i, passes in enumerate(_losses(model, documents, separator, window)):
+        for pieces in passes:  # sums of sums: another order of adding moves the last bits
+            together = 0.0
+            for losses in pieces:
+                together += float(losses.double().sum())
+            total[i] += together
     return total
+
+
+def token_nll(
+    model: Any, documents: Sequence[NDArray[np.uint32]], *, separator: int, window: int
+) -> list[NDArray[np.float32]]:
+    """-ln p of each token of each document, nat: N arrays, float32 [T_i], that `document_nll` is the sum of.
+
+    Arguments and errors as there.
+    """
+    nothing = np.empty(0, dtype=np.float32)
+    return [
+        np.concatenate([nothing, *(losses.numpy() for pieces in passes for losses in pieces)])
+        for passes in _losses(model, documents, separator, window)
+    ]
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ def measure(
     window: int | None = None,
     max_tokens: int | None = None,
 ) -> Measured:
-    """The NLL of texts, of each the first `max_tokens` tokens; an empty text has 0 of everything.
+    """The NLL of texts, of each the first `max_tokens` tokens; one without tokens (an empty one) has 0 nat.
 
     Raises DataError for a loss that is not finite.
     """
@@ -131,20 +137,44 @@ def measure(
         separator=tokenizer.separator,
         window=window_of(model, window),
     )
-    bad = np.flatnonzero(~np.isfinite(nll))
-    if len(bad):
-        raise DataError(
-            "the model gives a loss that is not a number",
-            where=f"{tokenizer.folder}, on a text that begins {texts[bad[0]][:40]!r}",
-            found=f"{len(bad)} of {len(nll)} documents, the first with nll {nll[bad[0]]}",
-            expected="finite losses",
-            do="look at the model: its weights may hold NaN",
-        )
+    _check_finite(nll, texts, tokenizer)
     return Measured(
         nll,
         np.array([len(e.ids) for e in encoded], dtype=np.int64),
         np.array([e.num_bytes for e in encoded], dtype=np.int64),
     )
+
+
+@dataclass(frozen=True)
+class MeasuredTokens:
+    """What a model makes of each token of N texts.
+
+    nll    N arrays, float32 [T_i], nat: their sum is `Measured.nll`, which is added up in float64
+    ends   N arrays, int64 [T_i]: where each token ends, as `Tokenizer.encode` tells it
+    """
+
+    nll: list[NDArray[np.float32]]
+    ends: list[NDArray[np.int64]]
+
+
+def measure_tokens(
+    model: Any,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    *,
+    window: int | None = None,
+    max_tokens: int | None = None,
+) -> MeasuredTokens:
+    """The loss of each token that `measure` adds up, and where it stands. Arguments and errors as there."""
+    encoded = list(tokenizer.encode(texts, max_tokens=max_tokens, ends=True))
+    nll = token_nll(
+        model,
+        [e.ids for e in encoded],
+        separator=tokenizer.separator,
+        window=window_of(model, window),
+    )
+    _check_finite(np.array([one.sum(dtype=np.float64) for one in nll]), texts, tokenizer)
+    return MeasuredTokens(nll, [e.ends for e in encoded])
 
 
 def check_settings(**settings: int | None) -> None:
@@ -154,8 +184,44 @@ def check_settings(**settings: int | None) -> None:
             raise RecipeError(f"`{name}` must be positive", found=f"{name}: {value}", expected="1 or more")
 
 
-def _nll(model: Any, head: Any, text: torch.Tensor, some: Sequence[Window]) -> float:
-    """What the windows, all of one length, count of `separator, t_1 .. t_T` (`text`, int64 [T + 1]): nat."""
+def _check_finite(nll: NDArray[np.float64], texts: Sequence[str], tokenizer: Tokenizer) -> None:
+    bad = np.flatnonzero(~np.isfinite(nll))
+    if len(bad):
+        raise DataError(
+            "the model gives a loss that is not a number",
+            where=f"{tokenizer.folder}, on a text that begins {texts[bad[0]][:40]!r}",
+            found=f"{len(bad)} of {len(nll)} documents, the first with nll {nll[bad[0]]}",
+            expected="finite losses",
+            do="look at the model: its weights may hold NaN",
+        )
+
+
+def _losses(
+    model: Any, documents: Sequence[NDArray[np.uint32]], separator: int, window: int
+) -> Iterator[list[list[torch.Tensor]]]:
+    """The token losses of each document: of each forward pass, in the pieces in which logits were held."""
+    import torch
+
+    rows = model.get_input_embeddings().weight.shape[0]
+    largest = max((int(d.max()) for d in documents if len(d)), default=0)
+    if largest >= rows:
+        raise misfit(getattr(model.config, "name_or_path", "") or "the model", largest + 1, rows)
+    together = max(1, TOGETHER // window)
+    with torch.inference_mode():
+        head = head_of(model)
+    for ids in documents:
+        with torch.inference_mode():
+            text = torch.from_numpy(np.concatenate(([separator], ids)).astype(np.int64)).to(model.device)
+            todo = list(windows(len(ids), window))
+            passes = [_read(model, head, text, todo[at : at + together]) for at in range(0, len(todo), together)]
+        yield passes
+
+
+def _read(model: Any, head: Any, text: torch.Tensor, some: Sequence[Window]) -> list[torch.Tensor]:
+    """What the windows, all of one length, count of `separator, t_1 .. t_T` (`text`, int64 [T + 1]).
+
+    Returns float32 losses in nat, on the CPU, in pieces.
+    """
     import torch
 
     inputs = torch.stack([text[w.start : w.end] for w in some])
@@ -165,13 +231,13 @@ def _nll(model: Any, head: Any, text: torch.Tensor, some: Sequence[Window]) -> f
     else:
         out = model.base_model(input_ids=inputs, use_cache=False).last_hidden_state
     states = torch.cat([row[w.first - 1 - w.start :] for row, w in zip(out, some, strict=True)])
-    step, total = max(1, LOGITS // model.config.vocab_size), 0.0
+    step, pieces = max(1, LOGITS // model.config.vocab_size), list[torch.Tensor]()
     for at in range(0, len(wanted), step):
         chunk = states[at : at + step]
         logits = (chunk if head is None else head(chunk)).float()
         right = logits.gather(1, wanted[at : at + step, None])[:, 0]
-        total += float((logits.logsumexp(1) - right).double().sum())
-    return total
+        pieces.append((logits.logsumexp(1) - right).cpu())
+    return pieces
 
 
 def head_of(model: Any) -> Any:
@@ -184,7 +250,7 @@ def head_of(model: Any) -> Any:
     head = model.get_output_embeddings()
     if head is None:
         return None
-    probe = torch.arange(min(8, model.config.vocab_size))[None]
+    probe = torch.arange(min(8, model.config.vocab_size), device=model.device)[None]
     own = model(input_ids=probe, use_cache=False).logits.float()
     ours = head(model.base_model(input_ids=probe, use_cache=False).last_hidden_state).float()
     scale = float(own.abs().max())

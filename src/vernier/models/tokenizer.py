@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,14 @@ class Encoded:
 
     ids         uint32 [T]
     num_bytes   bytes of UTF-8 that these tokens stand for: all of the text, or the first T tokens' part of it
+    ends        int64 [T], where asked for: the byte of the text in UTF-8 behind each token. The library counts in
+                characters, so a token that ends inside one has that character's end: they never fall, and the
+                next token of the same character has the same
     """
 
     ids: NDArray[np.uint32]
     num_bytes: int
+    ends: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -102,21 +106,32 @@ class Tokenizer:
                         found[role] = value["content"] if isinstance(value, dict) else value
         return found
 
-    def encode(self, texts: Sequence[str], *, max_tokens: int | None = None) -> Iterator[Encoded]:
-        """The tokens of each text, in order; of each at most the first `max_tokens`."""
+    def encode(self, texts: Sequence[str], *, max_tokens: int | None = None, ends: bool = False) -> Iterator[Encoded]:
+        """The tokens of each text, in order; of each at most the first `max_tokens`. `ends`: with where each ends."""
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
             encodings = self._library.encode_batch(batch, add_special_tokens=False)
             for text, encoding in zip(batch, encodings, strict=True):
                 ids = np.asarray(encoding.ids, dtype=np.uint32)
+                num_bytes = len(text.encode())
                 if max_tokens is not None and len(ids) > max_tokens:
-                    end = encoding.offsets[max_tokens - 1][1]  # in characters of the text
-                    yield Encoded(ids[:max_tokens], len(text[:end].encode()))
+                    ids = ids[:max_tokens]
+                    num_bytes = len(text[: encoding.offsets[max_tokens - 1][1]].encode())  # offsets: in characters
+                if ends:
+                    yield Encoded(ids, num_bytes, _ends(text, encoding.offsets[: len(ids)]))
                 else:
-                    yield Encoded(ids, len(text.encode()))
+                    yield Encoded(ids, num_bytes)
 
     def copy_to(self, folder: Path) -> None:
         """Copy the tokenizer's files beside a model's weights."""
         for name in FILES:
             if (self.folder / name).is_file():
                 (folder / name).write_bytes((self.folder / name).read_bytes())
+
+
+def _ends(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Ends in characters as ends in bytes of UTF-8."""
+    points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    sizes = 1 + (points >= 0x80) + (points >= 0x800) + (points >= 0x10000)
+    before = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+    return np.maximum.accumulate(before[np.array([end for _, end in offsets], dtype=np.int64)])

@@ -241,18 +241,18 @@ class _ShardFile:
                 self.writer.write_table(table, row_group_size=tables.ROW_GROUP_ROWS)
             return
         self._waiting.append(table)
-        waiting = sum(t.num_rows for t in self._waiting)
-        if waiting >= tables.ROW_GROUP_ROWS:
+        waiting, group = sum(t.num_rows for t in self._waiting), tables.group_rows(table.schema)
+        if waiting >= group:
             together = pa.concat_tables(self._waiting).combine_chunks()
-            whole = waiting - waiting % tables.ROW_GROUP_ROWS
-            self.writer.write_table(together.slice(0, whole), row_group_size=tables.ROW_GROUP_ROWS)
+            whole = waiting - waiting % group
+            self.writer.write_table(together.slice(0, whole), row_group_size=group)
             self._waiting = [together.slice(whole)]
 
     def close(self) -> dict[str, int]:
         """Finish the file; returns its ledger."""
         rest = pa.concat_tables(self._waiting) if self._waiting else None
         if rest is not None and rest.num_rows:
-            self.writer.write_table(rest.combine_chunks(), row_group_size=tables.ROW_GROUP_ROWS)
+            self.writer.write_table(rest.combine_chunks(), row_group_size=tables.group_rows(rest.schema))
         self.writer.close()
         self._file.close()
         return self.counts
