@@ -8,7 +8,7 @@ import pytest
 from tests.corpus.drive import jsonl, write
 
 from vernier.core.errors import DataError, RecipeError, SetupError
-from vernier.corpus.files import File, find, opened
+from vernier.core.files import File, find, opened
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 
