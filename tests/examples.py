@@ -33,5 +33,6 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],
     "train.pretrain": [{"with": {"tokens": 400, "context": 32, "batch": 4}}],
+    "train.read_hf": [{"with": {"path": "{model}"}}, {"with": {"path": "{model}", "dtype": "bfloat16"}}],
     "train.tokenizer": [{"with": {"vocab": 300}}],
 }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vernier.core import rng, tables
 from vernier.core.artifact import Artifact
 from vernier.core.errors import RecipeError
+from vernier.core.plugin import Unit
 from vernier.core.store import Store
 
 
@@ -25,11 +26,13 @@ class Inputs:
     store      URL of the store that holds them
     artifacts  by input name; optional inputs that the recipe does not give are absent
     seed       of this stage
+    units      what the plugin takes from the outside world, if it has `units()`
     """
 
     store: str
     artifacts: Mapping[str, Artifact]
     seed: int = 0
+    units: tuple[Unit, ...] = ()
 
     def __contains__(self, name: str) -> bool:
         return name in self.artifacts

@@ -91,7 +91,7 @@ def document_nll(
     with torch.inference_mode():
         head = _head(model)
         for i, ids in enumerate(documents):
-            text = torch.from_numpy(np.concatenate(([separator], ids)).astype(np.int64))
+            text = torch.from_numpy(np.concatenate(([separator], ids)).astype(np.int64)).to(model.device)
             todo = list(windows(len(ids), window))
             for at in range(0, len(todo), together):
                 total[i] += _nll(model, head, text, todo[at : at + together])
@@ -184,7 +184,7 @@ def _head(model: Any) -> Any:
     head = model.get_output_embeddings()
     if head is None:
         return None
-    probe = torch.arange(min(8, model.config.vocab_size))[None]
+    probe = torch.arange(min(8, model.config.vocab_size), device=model.device)[None]
     own = model(input_ids=probe, use_cache=False).logits.float()
     ours = head(model.base_model(input_ids=probe, use_cache=False).last_hidden_state).float()
     scale = float(own.abs().max())

@@ -125,7 +125,7 @@ def _finish(prepared: Prepared, store: Store, pools: Pools, folder: Run, quiet: 
         facts=facts,
     )
     assert artifact.kind in KINDS
-    store.commit_artifact(artifact, folder.data["environment"])
+    store.commit_artifact(artifact, {**folder.data["environment"], **device_of(node)})
     fault.point("stage.manifest")
     return artifact
 
@@ -190,6 +190,12 @@ def _check_read(node: Node, shards: Sequence[ShardRef]) -> None:
         )
 
 
+def device_of(node: Node) -> dict[str, str]:
+    """Where the node computes, for the record of what made it; nothing for the CPU."""
+    name = node.on.get("device") or "cpu"
+    return {} if name == "cpu" else {"device": name}
+
+
 class Pools(contextlib.AbstractContextManager["Pools"]):
     """The worker processes of a run, kept warm between stages that want the same kind."""
 
@@ -202,7 +208,7 @@ class Pools(contextlib.AbstractContextManager["Pools"]):
         on: Mapping[str, Any] = prepared.node.on
         workers = on.get("workers") or (1 if prepared.shape == "build" else cores)
         memory = on.get("memory") or _physical_memory() * 9 // 10 // workers
-        kind = (workers, memory, on.get("device") or "cpu")
+        kind = (workers, memory, device_of(prepared.node).get("device", "cpu"))
         if kind not in self._pools:
             threads = str(max(1, cores // workers))
             env = {

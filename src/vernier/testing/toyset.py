@@ -101,6 +101,10 @@ class ToySet:
                 path.write_bytes(str(record["text"]).encode())
         return folder
 
+    def model(self, name: str = "files") -> Path:
+        """A folder with a model (`vernier.testing.toy`), the same under each name."""
+        return toy_model(self.folder / "models" / "outside" / name)
+
     def _artifact(self, name: str, kind: str, layout: str) -> Artifact:
         known = (name, kind, layout)
         if known not in self._made:
