@@ -24,6 +24,15 @@ def names(paths: list[str], root: str | None = None) -> list[str]:
     return [file.name for file in find(paths, root, SUFFIXES)]
 
 
+def test_links_to_files_count_as_files(tree: Path) -> None:
+    links = tree / "links"
+    links.mkdir()
+    for name in ("a.jsonl", "c.jsonl.gz", "deep"):
+        (links / name).symlink_to(tree / "data" / name)
+    (links / "b.jsonl").symlink_to(tree / "nothing")
+    assert names([str(links)]) == names([f"{links}/*"]) == ["a.jsonl", "c.jsonl.gz"]
+
+
 def test_folders_patterns_and_files(tree: Path) -> None:
     data = str(tree / "data")
     everything = ["a.jsonl", "b.jsonl", "c.jsonl.gz", "deep/er/d.jsonl"]

@@ -136,7 +136,12 @@ def _info(fs: Any, path: str) -> Mapping[str, Any] | None:
 
 
 def _files(listing: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    return {name: info for name, info in listing.items() if info["type"] == "file"}
+    """The files of a listing, and the local links that lead to one (a link of a listing has a type of its own)."""
+    return {
+        name: info
+        for name, info in listing.items()
+        if info["type"] == "file" or (info.get("islink") and os.path.isfile(name))
+    }
 
 
 def _is_pattern(path: str) -> bool:

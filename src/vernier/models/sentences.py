@@ -32,10 +32,10 @@ class Sentences:
     model: Any
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """float32 [N, d], as the model gives them. Raises DataError for one that is not finite."""
+        """float32 [N, d] for one text or more, as the model gives them. Raises DataError for one that is not finite."""
         with threads(1):
             rows = [self.model.encode(text, show_progress_bar=False, convert_to_numpy=True) for text in texts]
-        embeddings = np.asarray(rows, dtype=np.float32).reshape(len(texts), -1)
+        embeddings = np.stack(rows).astype(np.float32)
         bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
         if len(bad):
             raise DataError(
