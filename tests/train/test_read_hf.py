@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
 import numpy as np
@@ -307,6 +310,92 @@ def test_a_snapshot_without_its_weights(hub: Callable[..., Any], tmp_path: Path)
     told = hub("out", path="user/name")
     assert told["error"] == "DataError"
     assert "pickled" in told["told"]
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the hub's protocol as it takes to fetch files: one repository, `user/name`, one commit of it."""
+
+    root: ClassVar[Path]
+    fetched: ClassVar[list[str]]
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path in ("/api/models/user/name", "/api/models/user/name/revision/main"):
+            self.answer(json.dumps({"id": "user/name", "sha": COMMIT, "siblings": []}).encode())
+        elif path == f"/api/models/user/name/tree/{COMMIT}":
+            files = {p.relative_to(self.root).as_posix(): p.read_bytes() for p in self.root.rglob("*") if p.is_file()}
+            tree = [{"type": "file", "path": n, "size": len(r), "oid": git_id(r)} for n, r in files.items()]
+            self.answer(json.dumps(tree).encode())
+        elif path.startswith(f"/user/name/resolve/{COMMIT}/"):
+            name = path.split("/", 5)[5]
+            if self.command == "GET":
+                self.fetched.append(name)
+            self.answer((self.root / name).read_bytes())
+        else:
+            self.answer(b"", 404, {"X-Error-Code": "RepoNotFound"})
+
+    def answer(self, raw: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"X-Repo-Commit": COMMIT, "ETag": f'"{git_id(raw)}"', **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(raw)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def git_id(raw: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(raw) + raw).hexdigest()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Generator[Callable[..., Any]]:
+    """Ask for a model where a server of our own stands for the hub; it has what is in `served`."""
+    Hub.root, Hub.fetched = tmp_path / "served", []
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    env = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
+    env["HF_ENDPOINT"] = f"http://127.0.0.1:{http.server_port}"
+
+    def ask(out: str, **settings: Any) -> Any:
+        words = [sys.executable, "-c", ASK, json.dumps(settings), str(tmp_path / out)]
+        done = subprocess.run(words, capture_output=True, text=True, env=env, cwd=tmp_path, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    yield ask
+    http.shutdown()
+
+
+def test_of_a_repository_only_the_model_is_fetched(server: Callable[..., Any], tmp_path: Path) -> None:
+    served = sharded(tmp_path / "served")
+    for name in ("pytorch_model.bin", "consolidated.safetensors", "2_Dense/pytorch_model.bin", "onnx/model.onnx"):
+        (served / name).parent.mkdir(exist_ok=True)
+        (served / name).write_bytes(b"not wanted")
+    (served / "2_Dense" / "config.json").write_text("{}")
+    save_file({"linear.weight": torch.ones(2, 2)}, served / "2_Dense" / "model.safetensors")
+    modules = [{"idx": i, "name": str(i), "path": path, "type": "t"} for i, path in enumerate(("", "2_Dense"))]
+    (served / "modules.json").write_text(json.dumps(modules))
+    found = server("out", path="user/name")
+    assert found["units"] == [["user/name", COMMIT]]
+    want = {"2_Dense/config.json", "2_Dense/model.safetensors", "modules.json", "model.safetensors.index.json"}
+    want |= {*TAKEN, "generation_config.json"} - {"model.safetensors"} | {p.name for p in served.glob("model-*")}
+    assert set(found["files"]) == {*want, "vernier.json"}
+    assert set(Hub.fetched) == want
+    for name in want:
+        assert (tmp_path / "out" / name).read_bytes() == (served / name).read_bytes()
+
+
+def test_names_that_the_hub_does_not_have(server: Callable[..., Any], tmp_path: Path) -> None:
+    told = server("out", path="user/nothing")
+    assert told["error"] == "RecipeError"
+    assert "there is no model 'user/nothing'" in told["told"]
 
 
 def test_errors_of_the_hub_say_who_must_act() -> None:
