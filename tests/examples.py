@@ -42,5 +42,6 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         },
         {"with": {"tokens": 300, "batch": 4}, "without": ["corpus", "selection", "init"]},
     ],
+    "train.read_hf": [{"with": {"path": "{model}"}}, {"with": {"path": "{model}", "dtype": "bfloat16"}}],
     "train.tokenizer": [{"with": {"vocab": 300}}],
 }

@@ -14,6 +14,8 @@ import pytest
 from tests.cli.conftest import RECIPE, Verb
 from tests.pipeline.small import document
 
+from vernier.testing.toy import toy_model
+
 
 def test_from_recipe_to_export(here: Path, verb: Verb) -> None:
     assert verb("check", "small.yaml")[:2] == (0, "small.yaml: 2 stages to run, 2 pieces of input found, no mistakes\n")
@@ -208,3 +210,21 @@ class TestInit:
         (here / "pictures" / "a.png").write_bytes(b"\x89PNG")
         code, _, err = verb("init", "pictures")
         assert code == 2 and ".png" in err and ".jsonl" in err
+
+
+def test_check_and_show_know_a_model_from_outside(here: Path, verb: Verb) -> None:
+    model = toy_model(here / "models" / "my-small")
+    with (here / "small.yaml").open("a") as recipe:
+        recipe.write("  small: {do: train.read_hf, with: {path: models/my-small}}\n")
+    code, out, _ = verb("check", "small.yaml")
+    assert code == 0
+    assert "6 pieces of input found" in out  # two files of documents and four of the model
+    assert verb("run", "small.yaml", "--to", "small", "--quiet")[0] == 0
+    code, out, _ = verb("show", "runs/small", "small")
+    assert code == 0
+    assert "parameters" in out
+    assert "records" not in out
+    (model / "model.safetensors").unlink()
+    code, _, err = verb("check", "small.yaml")
+    assert code == 3
+    assert "has no weights" in err

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.corpus.drive import jsonl, keys, write
 
-from vernier.corpus import contents
-from vernier.corpus.files import find
+from vernier.core import contents
+from vernier.core.files import find
 from vernier.corpus.read_jsonl import ReadJsonl
 
 

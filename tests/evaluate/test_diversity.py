@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vernier.core.errors import DataError, RecipeError
@@ -125,6 +125,7 @@ def test_an_embedder_needs_documents(store: Store, tmp_path: Path) -> None:
         Embedder(dimensions=10, documents=9)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 5), st.integers(1, 11))
 def test_a_draw_is_the_head_of_one_order(tmp_path_factory: pytest.TempPathFactory, n: int, seed: int, cut: int) -> None:
     folder = tmp_path_factory.mktemp("draw")

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import dynamic_module_utils
 
 from vernier.core.errors import DataError, SetupError
+from vernier.models.device import VARIABLE
 from vernier.models.load import load, load_pair
 from vernier.models.needs import needs
+from vernier.models.nll import measure
+from vernier.models.terms import Terms
 from vernier.testing.toy import toy_model
 
 
@@ -83,6 +89,87 @@ def test_a_tokenizer_with_more_tokens_than_embeddings(folder: Path) -> None:
     with pytest.raises(DataError, match="does not fit") as told:
         load_pair(folder)
     assert "257 embeddings" in str(told.value)
+
+
+STRANGE = """
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+class Config(LlamaConfig):
+    model_type = "strange"
+
+class Model(LlamaForCausalLM):
+    config_class = Config
+
+    def forward(self, *args, **more):
+        out = super().forward(*args, **more)
+        out.logits = out.logits * 0  # every token is equally likely
+        return out
+"""
+
+
+@pytest.fixture
+def strange(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose architecture is in its own Python file; the copies of such code go to a folder of the test."""
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (folder / "strange.py").write_text(STRANGE)
+    edit(
+        folder / "config.json",
+        model_type="strange",
+        architectures=["Model"],
+        auto_map={"AutoConfig": "strange.Config", "AutoModelForCausalLM": "strange.Model"},
+    )
+    return folder
+
+
+def test_code_is_run_if_the_folder_says_so(strange: Path) -> None:
+    with pytest.raises(DataError, match=r"(?s)can not be loaded.*trust_remote_code: true` in train\.read_hf"):
+        load(strange)
+    Terms(trust_remote_code=True).save(strange)
+    model, tokenizer = load_pair(strange)
+    nll = measure(model, tokenizer, ["abc", ""]).nll
+    assert nll.tolist() == pytest.approx([3 * math.log(257), 0])
+
+
+def test_trusted_code_that_needs_a_package(strange: Path) -> None:
+    (strange / "strange.py").write_text("import no_such_package\n" + STRANGE)
+    Terms(trust_remote_code=True).save(strange)
+    with pytest.raises(SetupError, match=r"(?s)code of a model needs a package.*no_such_package"):
+        load(strange)
+
+
+def test_terms_that_can_not_be_read(folder: Path) -> None:
+    for raw in (
+        "{",
+        "{}",
+        "[]",
+        '{"dtype": "int4", "trust_remote_code": false}',
+        '{"dtype": "auto", "trust_remote_code": 1}',
+    ):
+        (folder / "vernier.json").write_text(raw)
+        with pytest.raises(DataError, match=r"vernier\.json is damaged"):
+            load(folder)
+
+
+def test_the_device_of_the_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(folder).device == torch.device("cpu")
+    monkeypatch.setenv(VARIABLE, "cuda:7")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(SetupError, match="'cuda:7' is not there"):
+        load(folder)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_losses_are_those_of_the_cpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["abc", "", "é" * 100]
+    want = measure(*load_pair(folder), texts).nll
+    monkeypatch.setenv(VARIABLE, "cuda")
+    model, tokenizer = load_pair(folder)
+    assert model.device.type == "cuda"
+    assert measure(model, tokenizer, texts).nll.tolist() == pytest.approx(want.tolist(), rel=1e-5)
 
 
 def test_a_missing_package_names_the_extra() -> None:

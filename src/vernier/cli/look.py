@@ -63,7 +63,7 @@ def show(
     )
     if artifact.counts:
         print("\n" + table(("count", "rows"), artifact.counts.items()))
-    if "units" in artifact.stage:
+    if artifact.kind == "corpus" and "units" in artifact.stage:
         print(_records(artifact.counts))
     for title, values in (("made by", artifact.stage), ("made from", wiring), ("facts", artifact.facts)):
         told = {k: v for k, v in values.items() if title != "made by" or k not in ("units", "inputs")}

@@ -77,13 +77,13 @@ def run(
 
 
 def _pieces(nodes: Sequence[Node]) -> int:
-    """How many pieces of input the readers find. Raises what they raise, with the stage's place in the recipe."""
+    """How many pieces of input there are outside. Raises what finding them does, with the stage's place."""
     from vernier.core.errors import VernierError
-    from vernier.core.plugin import Reader
+    from vernier.core.plugin import Sourced
 
     found = 0
     for node in nodes:
-        if isinstance(node.plugin, Reader):
+        if isinstance(node.plugin, Sourced):
             try:
                 found += len(node.plugin.units())
             except VernierError as error:

@@ -17,8 +17,10 @@ The methods that a plugin has give its shape:
     Fold     fold, merge, map        all shards to one small state, in rounds, then shard by shard
     Build    build                   everything into one folder (a model, a table of results)
 
-Two methods are for whoever needs them: `check(given)` raises RecipeError if the names of the inputs that a recipe gives
-do not fit the settings; `facts(inputs)` of a map returns JSON values for the manifest.
+Three methods are for whoever needs them: `check(given)` raises RecipeError if the names of the inputs that a recipe
+gives do not fit the settings; `facts(inputs)` of a map returns JSON values for the manifest; `units()` of a map, fold
+or build names what it takes from the outside world, as that of a reader does: the contents are part of the key, and
+the plugin finds the units again as `inputs.units`. What it then takes must be what was hashed.
 """
 
 from __future__ import annotations
@@ -69,11 +71,11 @@ class Plugin(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """One piece of a reader's work: a file, a range of one, or a handful of small ones.
+    """A piece of the outside world, of a reader a piece of its work: a file, a range of one, a handful of small ones.
 
     name      readable, unique within the stage, independent of where the data is mounted
     content   hash of the bytes that will be read (or the object store's own checksum)
-    spec      what `read` needs to find them (JSON values; not part of the key)
+    spec      what it takes to find them (JSON values; not part of the key)
     part      what of `content` is read (JSON values; part of the key)
     """
 
@@ -95,6 +97,13 @@ class Piece:
     rows: pa.Table
     bad: pa.Table
     next: int
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """Takes something from the outside world. Raises what is wrong with it before any work is done."""
+
+    def units(self) -> Sequence[Unit]: ...
 
 
 @runtime_checkable

@@ -38,6 +38,8 @@ LIBRARIES = (
     "torch",
     "transformers",
     "tokenizers",
+    "safetensors",
+    "sentence-transformers",
     "datasets",
     "scipy",
     "zstandard",

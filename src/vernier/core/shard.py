@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vernier.core import rng, tables
 from vernier.core.artifact import Artifact
 from vernier.core.errors import RecipeError
+from vernier.core.plugin import Unit
 from vernier.core.states import States
 from vernier.core.store import Store
 
@@ -26,6 +27,7 @@ class Inputs:
     store      URL of the store that holds them
     artifacts  by input name; optional inputs that the recipe does not give are absent
     seed       of this stage
+    units      what the plugin takes from the outside world, if it has `units()`
     states_of  key under which a plugin that `resumes` keeps its states; "" where nothing is kept
     log        folder for what is no part of the output (TensorBoard, times); "" where nothing is logged
     """
@@ -33,6 +35,7 @@ class Inputs:
     store: str
     artifacts: Mapping[str, Artifact]
     seed: int = 0
+    units: tuple[Unit, ...] = ()
     states_of: str = ""
     log: str = ""
 

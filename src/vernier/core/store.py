@@ -5,7 +5,7 @@
     STORE/units/ab/<key>/done.json         its done record: nothing is read without it
     STORE/bases/ab/<base>/<key>.json       units that did the same work for other rows of a shard
     STORE/artifacts/ab/<key>.json          the manifest of a finished stage, written last
-    STORE/made/ab/<key>.json               the versions of the libraries that made it: never part of a key
+    STORE/made/ab/<key>.json               the libraries' versions and the device that made it: never part of a key
     STORE/runs/<hash>.json                 where a run folder is that uses the store: `prune` keeps its work
 
 Commit on a file system: write under a unique temporary name, fsync files and folder, rename, fsync the parent; then
@@ -186,7 +186,7 @@ class Store:
         return ref
 
     def commit_artifact(self, artifact: Artifact, environment: Mapping[str, str]) -> None:
-        """Write the manifest: from now on the stage is finished. environment: versions, for `plan` to compare."""
+        """Write the manifest: from now on the stage is finished. environment: versions and device, for `plan`."""
         self._write_json(_made_path(artifact.key), environment)
         self._write_json(_artifact_path(artifact.key), artifact.to_json())
 

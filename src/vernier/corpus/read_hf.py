@@ -17,12 +17,12 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from vernier.core import tables
+from vernier.core import files, tables
 from vernier.core.config import Bytes
+from vernier.core.contents import contents
 from vernier.core.errors import DataError, RecipeError, SetupError, nearest
 from vernier.core.plugin import Piece, Unit
-from vernier.corpus import batches, files, read_jsonl, read_parquet, records
-from vernier.corpus.contents import contents
+from vernier.corpus import batches, read_jsonl, read_parquet, records
 
 
 @dataclass(frozen=True, kw_only=True)

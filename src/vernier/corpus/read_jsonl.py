@@ -15,12 +15,12 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from vernier.core import tables
+from vernier.core import files, tables
 from vernier.core.config import Bytes
+from vernier.core.contents import contents
 from vernier.core.errors import DataError
 from vernier.core.plugin import Piece, Unit
-from vernier.corpus import files, records, streams
-from vernier.corpus.contents import contents
+from vernier.corpus import records, streams
 
 SUFFIXES = tuple(
     f".{name}{packed}" for name in ("jsonl", "ndjson", "json") for packed in ("", ".gz", ".zst", ".bz2", ".xz")

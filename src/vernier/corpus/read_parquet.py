@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vernier.core import tables
+from vernier.core import files, tables
 from vernier.core.config import Bytes
+from vernier.core.contents import contents
 from vernier.core.errors import DataError
 from vernier.core.plugin import Piece, Unit
-from vernier.corpus import batches, files, records
-from vernier.corpus.contents import contents
+from vernier.corpus import batches, records
 
 SUFFIXES = (".parquet", ".pq")
 BATCH = 1 << 20  # bytes aimed at for one batch of rows

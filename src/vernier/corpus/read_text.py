@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import ClassVar
 
-from vernier.core import tables
+from vernier.core import files, tables
 from vernier.core.config import Bytes
+from vernier.core.contents import contents
 from vernier.core.fingerprint import key_of
 from vernier.core.plugin import Piece, Unit
-from vernier.corpus import files, records
-from vernier.corpus.contents import contents
+from vernier.corpus import records
 
 RUN_FILES = 512  # files in a run, on average
 RUN_BYTES = 64 << 20  # bytes in a run, unless one file is longer

@@ -54,7 +54,8 @@ class Diversity:
     """Writes `results.parquet`: the semantic diversity of each group of documents; facts hold mean and interval.
 
     Diversity grows with the number of documents, so arms compare only at one `group`: a selection with fewer than
-    `group * groups` documents is an error. A document that is selected twice counts once.
+    `group * groups` documents is an error. A document that is selected twice counts once. The embedder is one of
+    `train.embedder`, or a folder of sentence-transformers that `train.read_hf` took in.
 
     group    documents in a group
     groups   that are drawn, without a document in common; the interval (95 %, Student's t) is over them

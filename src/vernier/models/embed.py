@@ -14,13 +14,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernier.core.errors import DataError
+from vernier.models.folder import MODULES
 from vernier.models.needs import needs
+from vernier.models.sentences import load_sentences
 
 FEATURES = 1 << 14
 WORDS = r"\w+|[^\w\s]"  # symbols count, so that a document of symbols alone is somewhere
@@ -67,14 +69,24 @@ def fit(texts: Sequence[str], dimensions: int) -> Embedder:
     return Embedder(idf, svd.components_.astype(np.float32))
 
 
-def load_embedder(folder: Path) -> Embedder:
-    """The embedder in a folder. Raises DataError if there is none."""
+class Embeds(Protocol):
+    """What any embedder does."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32 [N, d], of any length; a row depends on its text alone."""
+        ...
+
+
+def load_embedder(folder: Path) -> Embeds:
+    """The embedder in a folder: one of `fit`, or one of sentence-transformers. Raises DataError if there is none."""
+    if (folder / MODULES).exists():
+        return load_sentences(folder)
     if not (folder / "embedder.json").exists():
         raise DataError(
             "this folder holds no embedder",
             where=str(folder),
-            found="no embedder.json",
-            expected="what `train.embedder` makes",
+            found="neither embedder.json nor modules.json",
+            expected="what `train.embedder` makes, or a folder of sentence-transformers that `train.read_hf` took in",
         )
     needs("sklearn", "safetensors")
     from safetensors.numpy import load_file

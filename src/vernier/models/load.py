@@ -1,44 +1,60 @@
-"""Load any Hugging Face causal language model folder: safetensors only, none of its code, nothing guessed."""
+"""Load any Hugging Face causal language model folder: safetensors only, nothing guessed, and none of its code unless
+the folder's terms (`vernier.models.terms`) say that it is trusted."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vernier.core.errors import DataError
+from vernier.core.errors import DataError, SetupError
+from vernier.models.device import device
+from vernier.models.folder import CONFIG, files_of, parsed
 from vernier.models.needs import needs
+from vernier.models.terms import Terms
 from vernier.models.tokenizer import Tokenizer
-
-PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def load(folder: Path) -> Any:
-    """The model in `folder`, float32, in evaluation mode, on the CPU.
+    """The model in `folder`, in evaluation mode, on this process's device, in the dtype that its terms say.
 
     Raises DataError for a folder without a config or weights, with pickled weights only, with damaged or
-    missing parameters, and for an architecture that only code from the folder could run.
+    missing parameters, and for an architecture that only code from the folder could run if it is not trusted;
+    SetupError if the device, or a package that trusted code imports, is not there.
     """
     needs("torch", "transformers", "safetensors")
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    _check_files(folder)
+    place, terms = device(), Terms.of(folder)
+    files_of(*listing(folder), str(folder))
     logging.disable_progress_bar()
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
+            trust_remote_code=terms.trust_remote_code,
+            dtype=terms.torch_dtype(),
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise DataError("a model can not be loaded", where=str(folder), found=str(error)) from error
+        raise DataError(
+            "a model can not be loaded",
+            where=str(folder),
+            found=str(error),
+            do="if you trust the code that came with it: `trust_remote_code: true` in train.read_hf"
+            if "trust_remote_code" in str(error)
+            else None,
+        ) from error
+    except ImportError as error:
+        if not terms.trust_remote_code:
+            raise
+        raise SetupError(
+            "the code of a model needs a package that is not installed", where=str(folder), found=str(error)
+        ) from error
     model, info = loaded
     # transformers fills what is missing with random numbers and only warns
     missing = sorted(info["missing_keys"]) + sorted(str(k) for k in info.get("mismatched_keys", ()))
@@ -49,15 +65,13 @@ def load(folder: Path) -> Any:
             found=f"{len(missing)} parameters without weights, first: {missing[0]}",
             expected="a weight for every parameter",
         )
-    return model.eval()
+    return model.eval().to(place)
 
 
 def load_pair(folder: Path) -> tuple[Any, Tokenizer]:
     """The model and the tokenizer in `folder`. Raises DataError if they do not fit each other."""
     tokenizer = Tokenizer(folder)
-    rows = config_of(folder).get("vocab_size")
-    if rows is not None and tokenizer.vocabulary > rows:
-        raise misfit(folder, tokenizer.vocabulary, rows)
+    check_fit(folder, tokenizer)
     return load(folder), tokenizer
 
 
@@ -65,6 +79,13 @@ def load_pair(folder: Path) -> tuple[Any, Tokenizer]:
 def load_once(folder: Path) -> tuple[Any, Tokenizer]:
     """`load_pair`, kept for the next shard that this process scores (folders of the store never change)."""
     return load_pair(folder)
+
+
+def check_fit(folder: Path, tokenizer: Tokenizer) -> None:
+    """Raises DataError if the tokenizer has more tokens than the model's config has embeddings."""
+    rows = config_of(folder).get("vocab_size")
+    if rows is not None and tokenizer.vocabulary > rows:
+        raise misfit(folder, tokenizer.vocabulary, rows)
 
 
 def misfit(folder: Path | str, tokens: int, rows: int) -> DataError:
@@ -78,32 +99,10 @@ def misfit(folder: Path | str, tokens: int, rows: int) -> DataError:
 
 def config_of(folder: Path) -> dict[str, Any]:
     """The model's config.json. Raises DataError if there is none."""
-    path = folder / "config.json"
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(
-            "this folder holds no model",
-            where=str(folder),
-            found="no config.json",
-            expected="a Hugging Face model folder: config.json, *.safetensors, tokenizer.json",
-        ) from error
-    except ValueError as error:
-        raise DataError("a model's config is damaged", where=str(path), found=str(error)) from error
+    return parsed(*listing(folder), CONFIG, str(folder))
 
 
-def _check_files(folder: Path) -> None:
-    config_of(folder)
-    if any(folder.glob("*.safetensors")):
-        return
-    pickled = sorted(p.name for pattern in PICKLED for p in folder.glob(pattern))
-    if pickled:
-        raise DataError(
-            "the model's weights are pickled, and unpickling can run any code",
-            where=str(folder / pickled[0]),
-            expected="*.safetensors",
-            do="if you trust them: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW)",
-        )
-    raise DataError(
-        "the model folder has no weights", where=str(folder), found="no *.safetensors", expected="model.safetensors"
-    )
+def listing(folder: Path) -> tuple[set[str], Callable[[str], bytes]]:
+    """The names of the files in a folder of the store, and how one is read."""
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return names, lambda name: (folder / name).read_bytes()

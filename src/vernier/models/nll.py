@@ -254,5 +254,5 @@ def head_of(model: Any) -> Any:
     own = model(input_ids=probe, use_cache=False).logits.float()
     ours = head(model.base_model(input_ids=probe, use_cache=False).last_hidden_state).float()
     scale = float(own.abs().max())
-    same = own.shape == ours.shape and torch.allclose(own, ours, rtol=1e-5, atol=1e-5 * scale)
+    same = own.shape == ours.shape and np.isfinite(scale) and torch.allclose(own, ours, rtol=1e-5, atol=1e-5 * scale)
     return head if same else None

@@ -1,8 +1,10 @@
 """Keys of stages and of their units: what determines an output, and nothing else.
 
-stage   plugin, version, settings off their defaults, seed if the plugin draws, content of all inputs
+stage   plugin, version, settings off their defaults, seed if the plugin draws, content of all inputs and of what the
+        plugin takes from the outside world
 unit    of a reader: the same settings, and name, content and part of what it reads
-        of a map: the same settings, and the content of this shard of each table, of each model as a whole
+        of a map: the same settings, and the content of this shard of each table, of each model as a whole, of all
+        that comes from outside
         of a fold or a build: the stage and the shard's number, since every input takes part in each
 """
 
@@ -26,9 +28,9 @@ def identity(plugin: Any, seed: int) -> dict[str, Any]:
     }
 
 
-def stage_key(plugin: Any, seed: int, inputs: Inputs, units: Sequence[Unit] = ()) -> str:
+def stage_key(plugin: Any, seed: int, inputs: Inputs) -> str:
     contents = {name: artifact.content for name, artifact in inputs.artifacts.items()}
-    return key_of("stage", identity(plugin, seed), contents, [[u.name, u.content, u.part] for u in units])
+    return key_of("stage", identity(plugin, seed), contents, _outside(inputs))
 
 
 def reader_key(plugin: Any, seed: int, unit: Unit) -> str:
@@ -47,7 +49,8 @@ def map_key(plugin: Any, seed: int, inputs: Inputs, index: int, *, without: Sequ
         for name, artifact in inputs.artifacts.items()
         if name not in without
     }
-    return key_of("map", identity(plugin, seed), contents)
+    outside = [_outside(inputs)] if inputs.units else []
+    return key_of("map", identity(plugin, seed), contents, *outside)
 
 
 def whole_key(stage: str, index: int = 0) -> str:
@@ -61,4 +64,9 @@ def states_key(plugin: Any, seed: int, inputs: Inputs) -> str:
         return ""
     words = identity(plugin, seed)
     words["settings"] = {name: value for name, value in words["settings"].items() if name not in plugin.resumes}
-    return key_of("states", words, {name: artifact.content for name, artifact in inputs.artifacts.items()})
+    contents = {name: artifact.content for name, artifact in inputs.artifacts.items()}
+    return key_of("states", words, contents, _outside(inputs))
+
+
+def _outside(inputs: Inputs) -> list[list[Any]]:
+    return [[u.name, u.content, u.part] for u in inputs.units]

@@ -12,6 +12,7 @@ from vernier.core.recipe import Node, Recipe
 from vernier.core.run import Run, environment
 from vernier.core.store import Store
 from vernier.pipeline.prepare import Prepared, prepare
+from vernier.pipeline.run import placed
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,12 @@ def _told(change: Change) -> str:
 
 
 def foreign_versions(store: Store, steps: Sequence[Step]) -> dict[str, set[str]]:
-    """Libraries of which another version made work that will be reused: name -> versions."""
-    now, out = environment(), dict[str, set[str]]()
+    """Libraries of which another version, or devices of which another one, made work that will be reused."""
+    libraries, out = environment(), dict[str, set[str]]()
     for step in steps:
-        for name, version in store.made_with(step.key).items() if step.action == "reuse" else ():
+        now = {"device": "cpu", **libraries, **placed(step.node)}
+        made = store.made_with(step.key) if step.action == "reuse" else {}
+        for name, version in ({"device": "cpu", **made} if made else {}).items():
             if now.get(name, version) != version:
                 out.setdefault(name, set()).add(version)
     return out

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vernier.core.artifact import Artifact, ShardRef
-from vernier.core.plugin import Unit, shape_of
+from vernier.core.plugin import shape_of
 from vernier.core.recipe import Node
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
@@ -41,20 +41,20 @@ class Prepared:
         """The stage in words, for the manifest and the lock file."""
         contents = {name: artifact.content for name, artifact in self.inputs.artifacts.items()}
         words = {**identity(self.node.plugin, self.node.seed), "inputs": contents}
-        if self.shape == "reader":
-            words["units"] = {t.source.name: t.source.content for t in self.tasks if t.source is not None}
+        if hasattr(self.node.plugin, "units"):
+            words["units"] = {unit.name: unit.content for unit in self.inputs.units}
         return words
 
 
 def prepare(node: Node, made: Mapping[str, Artifact], store: Store) -> Prepared:
-    """Resolve a node against the artifacts of the nodes before it. Reads no data but a reader's listing."""
+    """Resolve a node against the artifacts of the nodes before it. Reads no data but what `units()` does."""
     plugin, shape = node.plugin, shape_of(node.plugin)
-    inputs = Inputs(store.url, {name: made[source] for name, source in node.inputs.items()}, node.seed)
+    units = tuple(plugin.units()) if hasattr(plugin, "units") else ()
+    inputs = Inputs(store.url, {name: made[source] for name, source in node.inputs.items()}, node.seed, units)
     inputs.check_aligned()
-    units: Sequence[Unit] = plugin.units() if shape == "reader" else ()
-    key = stage_key(plugin, node.seed, inputs, units)
+    key = stage_key(plugin, node.seed, inputs)
     artifact = store.artifact(key)
-    tasks = _tasks(node, shape, key, inputs, units, store)
+    tasks = _tasks(node, shape, key, inputs, store)
     if artifact is not None:
         done: tuple[tuple[ShardRef, ...] | None, ...] = tuple(() for _ in tasks)
     else:
@@ -62,14 +62,15 @@ def prepare(node: Node, made: Mapping[str, Artifact], store: Store) -> Prepared:
     return Prepared(node, shape, key, inputs, artifact, tasks, done)
 
 
-def _tasks(node: Node, shape: str, key: str, inputs: Inputs, units: Sequence[Unit], store: Store) -> tuple[Task, ...]:
+def _tasks(node: Node, shape: str, key: str, inputs: Inputs, store: Store) -> tuple[Task, ...]:
     plugin, seed = node.plugin, node.seed
 
     def task(unit: str, unit_key: str, inputs: Inputs, **more: Any) -> Task:
         return Task(store.url, node.id, unit, plugin.makes, plugin, unit_key, inputs, **more)
 
     if shape == "reader":
-        return tuple(task(u.name, reader_key(plugin, seed, u), inputs, source=u) for u in units)
+        alone = replace(inputs, units=())  # a reader is handed its one unit
+        return tuple(task(u.name, reader_key(plugin, seed, u), alone, source=u) for u in inputs.units)
     if shape == "build":
         inputs = replace(inputs, states_of=states_key(plugin, seed, inputs))
         return (task("0", whole_key(key), inputs, ranks=node.on.get("ranks") or 1),)

@@ -127,10 +127,7 @@ def _finish(prepared: Prepared, store: Store, pools: Pools, folder: Run, quiet: 
         facts=facts,
     )
     assert artifact.kind in KINDS
-    made_by = dict(folder.data["environment"])
-    if node.on.get("ranks"):
-        made_by["ranks"] = str(node.on["ranks"])
-    store.commit_artifact(artifact, made_by)
+    store.commit_artifact(artifact, {**folder.data["environment"], **placed(node)})
     fault.point("stage.manifest")
     return artifact
 
@@ -193,6 +190,12 @@ def _check_read(node: Node, shards: Sequence[ShardRef]) -> None:
             found=f"{len(shards)} files without a single usable record",
             expected="at least one document",
         )
+
+
+def placed(node: Node) -> dict[str, str]:
+    """Where the node computes, for the record of what made it; nothing for one process on the CPU."""
+    usual = {"device": "cpu", "ranks": 1}
+    return {name: str(node.on[name]) for name in usual if node.on.get(name) not in (None, usual[name])}
 
 
 class Pools(contextlib.AbstractContextManager["Pools"]):

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from vernier.core import tables
 from vernier.core.fingerprint import file_sha256
-from vernier.core.plugin import Piece, shape_of
+from vernier.core.plugin import Piece, Sourced, shape_of
 from vernier.core.shard import Inputs
 from vernier.testing.make import build, run, settle
 from vernier.testing.toyset import LAYOUTS, ToySet
@@ -33,7 +33,7 @@ class Trial:
 
     plugin      with example settings
     without     optional inputs that it is tried without
-    elsewhere   of a reader: the same settings, for the same files in another folder
+    elsewhere   of one that takes from the outside world: the same settings, for the same files in another folder
     """
 
     plugin: Any
@@ -53,7 +53,8 @@ class Trial:
     def inputs(self, layout: str = "whole", seed: int = 0) -> Inputs:
         """The documents in this layout and tables about them, for all inputs but those left out."""
         takes = {name: kind for name, kind in self.plugin.takes.items() if name not in self.without}
-        return self.toys.inputs(takes, layout=layout, seed=seed)
+        units = self.plugin.units() if isinstance(self.plugin, Sourced) else ()
+        return dataclasses.replace(self.toys.inputs(takes, layout=layout, seed=seed), units=tuple(units))
 
     def table(self, layout: str = "whole", *, plugin: Any = None, **how: Any) -> pa.Table:
         """What the plugin makes of a layout, all shards in one table."""
@@ -175,15 +176,9 @@ def accounts_in_plain_values(trial: Trial) -> None:
 
 
 def reads_good_rows(trial: Trial) -> None:
-    """Units are named apart and found again; pieces have the schemas and add up; no document id comes twice."""
-    units = trial.plugin.units()
-    assert units, "no units"
-    assert [(u.name, u.content, u.part) for u in units] == [(u.name, u.content, u.part) for u in trial.plugin.units()]
-    assert len({unit.name for unit in units}) == len(units)
+    """Pieces have the schemas and add up; no document id comes twice."""
     ids: Counter[bytes] = Counter()
-    for unit in units:
-        assert unit.content
-        assert json.loads(json.dumps([unit.spec, unit.part])) == [unit.spec, unit.part]
+    for unit in trial.plugin.units():
         position = 0
         for piece in trial.plugin.read(unit, 0):
             assert piece.next >= position, "a piece ends before it begins"
@@ -205,12 +200,29 @@ def goes_on_where_it_stopped(trial: Trial) -> None:
             assert _all_rows(rest) == _all_rows(whole[done:])
 
 
+def names_what_it_takes(trial: Trial) -> None:
+    """Units are named apart and found again, and are the same in another folder with the same files."""
+    units = trial.plugin.units()
+    assert units, "no units"
+    for plugin in (trial.plugin, trial.elsewhere or trial.plugin):
+        assert [(u.name, u.content, u.part) for u in units] == [(u.name, u.content, u.part) for u in plugin.units()]
+    assert len({unit.name for unit in units}) == len(units)
+    for unit in units:
+        assert unit.content
+        assert json.loads(json.dumps([unit.spec, unit.part])) == [unit.spec, unit.part]
+
+
+def makes_the_same_elsewhere(trial: Trial) -> None:
+    """The same files in another folder give the same output."""
+    if trial.elsewhere is not None:
+        assert dataclasses.replace(trial, plugin=trial.elsewhere).output() == trial.usual
+
+
 def does_not_see_mounts(trial: Trial) -> None:
-    """The same files in another folder give the same units and the same rows."""
+    """The same files in another folder give the same rows."""
     if trial.elsewhere is None:
         return
     here, there = trial.plugin.units(), trial.elsewhere.units()
-    assert [(u.name, u.content, u.part) for u in here] == [(u.name, u.content, u.part) for u in there]
     for one, other in zip(here, there, strict=True):
         assert _all_rows(trial.plugin.read(one, 0)) == _all_rows(trial.elsewhere.read(other, 0))
 
@@ -290,8 +302,10 @@ def checks(plugin: Any) -> tuple[Callable[[Trial], None], ...]:
     """The checks for a plugin of this shape."""
     shape = shape_of(plugin)
     if shape == "reader":
-        return (reads_good_rows, goes_on_where_it_stopped, does_not_see_mounts)
+        return (names_what_it_takes, reads_good_rows, goes_on_where_it_stopped, does_not_see_mounts)
     every = (repeats, does_not_see_shards, leaves_inputs_alone, draws_as_declared, keeps_its_key_honest)
+    if isinstance(plugin, Sourced):
+        every = (names_what_it_takes, *every, makes_the_same_elsewhere)
     if shape == "build":
         return every
     some = (*every, has_a_row_for_each_row, does_not_see_workers, does_not_see_order)

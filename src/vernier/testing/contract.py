@@ -16,7 +16,20 @@ from vernier.core.fingerprint import key_of, settings
 from vernier.core.plugin import KINDS, find, name_of, shape_of
 
 # What a listing of plugins must not pay for: these belong inside the method that needs them.
-HEAVY = ("torch", "transformers", "ray", "datasets", "scipy", "duckdb", "pandas", "polars", "sklearn", "trl")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "huggingface_hub",
+    "ray",
+    "datasets",
+    "scipy",
+    "duckdb",
+    "pandas",
+    "polars",
+    "sklearn",
+    "trl",
+)
 
 
 @dataclasses.dataclass(frozen=True)

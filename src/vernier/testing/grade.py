@@ -23,6 +23,7 @@ from vernier.testing import behaviour, contract
 from vernier.testing.toyset import ToySet
 
 FOLDER = "{folder}"  # in an example: where the toy files are (ToySet.files)
+MODEL = "{model}"  # in an example: where the toy model is (ToySet.model)
 
 Example = Mapping[str, Any]
 
@@ -42,7 +43,7 @@ def exam(
 
     examples   what to try: `with`, settings as in a recipe, and `without`, optional inputs to leave out;
                `{folder}` in a setting stands for a folder with docs.jsonl, docs.parquet,
-               text/*.txt and hf/
+               text/*.txt and hf/, `{model}` for a folder with a model
     golden     folder with the recorded hash of the output of each version; None leaves that check out
     toys       a toy set to use again
     Raises Failed with all problems.
@@ -113,26 +114,28 @@ def _golden(name: str, trials: Sequence[behaviour.Trial]) -> dict[str, Any]:
 
 def _trials(name: str, examples: Sequence[Example], toys: ToySet) -> list[behaviour.Trial]:
     cls = find(name)
-    here, there = toys.files(), toys.files("elsewhere")
     trials: list[behaviour.Trial] = []
     for example in examples:
         assert set(example) <= {"with", "without"}, f"an example has {sorted(example)}"
         given, without = example.get("with", {}), tuple(example.get("without", ()))
         optional = [n for n, kind in cls.takes.items() if "?" in kind]
         assert set(without) <= set(optional), f"{without} can not be left out, only {optional}"
-        plugin = decode(cls, _at(given, here), Marks(f"an example of {name}"))
-        moved = _at(given, there)
+        plugin = decode(cls, _at(given, toys, "files"), Marks(f"an example of {name}"))
+        moved = _at(given, toys, "elsewhere")
         elsewhere = None if moved == given else decode(cls, moved, Marks(f"an example of {name}"))
         trials.append(behaviour.Trial(plugin, toys, elsewhere, without))
     return trials
 
 
-def _at(value: Any, folder: Path) -> Any:
-    """`value` with `{folder}` filled in."""
+def _at(value: Any, toys: ToySet, place: str) -> Any:
+    """`value` with `{folder}` and `{model}` filled in, from one of two places that hold the same."""
     if isinstance(value, str):
-        return value.replace(FOLDER, str(folder))
+        for mark, make in ((FOLDER, toys.files), (MODEL, toys.model)):
+            if mark in value:
+                value = value.replace(mark, str(make(place)))
+        return value
     if isinstance(value, Mapping):
-        return {key: _at(inner, folder) for key, inner in value.items()}
+        return {key: _at(inner, toys, place) for key, inner in value.items()}
     if isinstance(value, Sequence):
-        return [_at(inner, folder) for inner in value]
+        return [_at(inner, toys, place) for inner in value]
     return value

@@ -102,6 +102,10 @@ class ToySet:
                 path.write_bytes(str(record["text"]).encode())
         return folder
 
+    def model(self, name: str = "files") -> Path:
+        """A folder with a model (`vernier.testing.toy`), the same under each name."""
+        return toy_model(self.folder / "models" / "outside" / name)
+
     def _artifact(self, name: str, kind: str, layout: str) -> Artifact:
         whole = {"model": self._model, "windows": self._windows}  # not cut into shards as the documents are
         known = (name, kind, "" if kind in whole else layout)

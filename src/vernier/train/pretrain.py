@@ -219,7 +219,7 @@ class Pretrain:
             )
         folder = inputs.folder("init")
         _same_tokenizer(Tokenizer(folder).digest, tokenizer, "init")
-        model = load(folder)
+        model = load(folder).float()  # whatever its terms say: AdamW needs float32
         rows = model.config.vocab_size
         if tokenizer.vocabulary > rows:
             raise misfit(folder, tokenizer.vocabulary, rows)

@@ -8,7 +8,7 @@ import pytest
 from tests.corpus.drive import jsonl, write
 
 from vernier.core.errors import DataError, RecipeError, SetupError
-from vernier.corpus.files import File, find, opened
+from vernier.core.files import File, find, opened
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 
@@ -22,6 +22,15 @@ def tree(tmp_path: Path) -> Path:
 
 def names(paths: list[str], root: str | None = None) -> list[str]:
     return [file.name for file in find(paths, root, SUFFIXES)]
+
+
+def test_links_to_files_count_as_files(tree: Path) -> None:
+    links = tree / "links"
+    links.mkdir()
+    for name in ("a.jsonl", "c.jsonl.gz", "deep"):
+        (links / name).symlink_to(tree / "data" / name)
+    (links / "b.jsonl").symlink_to(tree / "nothing")
+    assert names([str(links)]) == names([f"{links}/*"]) == ["a.jsonl", "c.jsonl.gz"]
 
 
 def test_folders_patterns_and_files(tree: Path) -> None:

@@ -1,6 +1,6 @@
-"""The files that a reader's `paths` name, at a local path or any fsspec URL, and how they are opened.
+"""The files from outside that a stage reads, at a local path or any fsspec URL, and how they are opened.
 
-A file's name in the corpus is its path below the source root, so it does not depend on where data is mounted.
+A file's name is its path below the source root, so it does not depend on where data is mounted.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import IO, Any
@@ -136,7 +136,12 @@ def _info(fs: Any, path: str) -> Mapping[str, Any] | None:
 
 
 def _files(listing: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    return {name: info for name, info in listing.items() if info["type"] == "file"}
+    """The files of a listing, and the local links that lead to one (a link of a listing has a type of its own)."""
+    return {
+        name: info
+        for name, info in listing.items()
+        if info["type"] == "file" or (info.get("islink") and os.path.isfile(name))
+    }
 
 
 def _is_pattern(path: str) -> bool:
@@ -192,7 +197,7 @@ def _nothing(url: str, fs: Any, path: str, suffixes: Sequence[str]) -> RecipeErr
 
 
 @contextlib.contextmanager
-def reaching(url: str) -> Iterator[None]:
+def reaching(url: str) -> Generator[None]:
     """Turns what a file system raises into an error that names the file and who must act."""
     try:
         yield
@@ -218,7 +223,7 @@ def reaching(url: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(file: File) -> Iterator[IO[bytes]]:
+def opened(file: File) -> Generator[IO[bytes]]:
     """A file open for reading. Raises DataError if it is not the one that was listed, now or at the end."""
     with reaching(file.url):
         source = _Source(file)

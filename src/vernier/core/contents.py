@@ -1,4 +1,4 @@
-"""What is in a file, as a hash: the part of a reader's key that the bytes determine.
+"""What is in a file, as a hash: the part of a key that bytes from outside determine.
 
 Local bytes are hashed (SHA-256), in threads, and remembered per user; of an object store its own checksum is
 taken, without a download. The same bytes give the same hash whatever their time stamps.
@@ -12,13 +12,13 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from vernier.core.errors import DataError
+from vernier.core.files import File, reaching, remote
 from vernier.core.fingerprint import key_of
-from vernier.corpus.files import File, reaching, remote
 
 CHUNK = 1 << 20
 REMEMBER = 8 << 20  # bytes from which on a hash is worth remembering (about 5 ms of work)
@@ -131,7 +131,7 @@ class _Memory:
 
 
 @contextlib.contextmanager
-def _memory() -> Iterator[_Memory]:
+def _memory() -> Generator[_Memory]:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     memory = _Memory(Path(home) / "vernier" / "contents.sqlite")
     try:
