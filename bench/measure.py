@@ -34,6 +34,7 @@ SAMPLE_S = 0.05
 ORPHANS_S = 10.0  # how long processes may outlive the command before they are ended
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 RESULTS = Path(__file__).parent / "results"
+PLACES = ("--scratch", "--work")  # options that name a place on this machine
 LIBRARIES = ("vernier", "numpy", "pyarrow", "orjson", "zstandard", "datatrove", "polars")
 
 
@@ -197,8 +198,8 @@ def _options() -> list[str]:
     """This script's options without those that name a place on this machine."""
     options, skip = list[str](), False
     for argument in sys.argv[1:]:
-        if skip or argument.startswith("--scratch"):
-            skip = argument == "--scratch"
+        if skip or argument.partition("=")[0] in PLACES:
+            skip = argument in PLACES
             continue
         options.append(argument)
     return options
