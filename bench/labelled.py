@@ -11,17 +11,20 @@ that was stopped goes on when it is started again; its time is then that of the 
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 import labelled_scores
 import labelled_split
 from corpora import data_folder
 from measure import Usage, must, result, run, save
-
 from vernier.core.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,8 +32,10 @@ RECIPE = ROOT / "recipes" / "labelled_first.yaml"
 WORK = ROOT / "runs" / "labelled"
 VERNIER = str(Path(sys.executable).with_name("vernier"))
 COMPARISON = "comparison"  # the node that holds arms beside the control
+TEST = "test"  # the evaluation that is compared
 SAME = "random2"  # the arm that differs from the control by chance alone
 LIMIT_S = 3600.0
+MULTIPLIERS = ("training_multiplier", "net_multiplier", "break_even")
 
 
 def prepare(to: Path) -> dict[str, Any]:
@@ -50,14 +55,37 @@ def compare(work: Path) -> tuple[Usage, Run]:
     return usage, Run.open(work / "run")
 
 
-def arms(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each arm, as the comparison has it."""
-    return [{"arm": name, **values} for name, values in comparison["arms"].items()]
+def arms(told: Mapping[str, Any], table: pa.Table) -> list[dict[str, Any]]:
+    """A row for each arm and rung of the ladder: the loss of each seed on the target, and what was concluded."""
+    losses: dict[str, dict[int, list[float]]] = {}
+    for row in table.to_pylist():
+        if row["evaluation"] == TEST and row["metric"] == "bits_per_byte" and row["domain"] in told["on"]:
+            losses.setdefault(row["arm"], {}).setdefault(row["seed"], []).append(row["value"])
+    rungs = {rung["arm"]: rung for rung in told["ladder"]}
+    rows: list[dict[str, Any]] = []
+    for arm, by_seed in losses.items():
+        one = told["arms"].get(arm, {})
+        row: dict[str, Any] = {"arm": arm}
+        row |= {f"seed_{seed}": math.fsum(values) / len(values) for seed, values in sorted(by_seed.items())}
+        if "difference" in one:
+            row |= {"difference": one["difference"], "alone": one["alone"], "together": one["together"]}
+            row["df"] = told["df"]
+        row["training_flops"] = one["training"]["actual"] if one else rungs.get(arm, {}).get("flops")
+        if one:
+            row["overhead_flops"] = one["overhead"]["actual"]
+        row |= {name: bounded(one[name]) for name in MULTIPLIERS if name in one}
+        rows.append(row)
+    return rows
 
 
-def verdict(comparison: Mapping[str, Any], usage: Usage) -> list[dict[str, Any]]:
+def bounded(number: Mapping[str, Any]) -> str:
+    """A multiplier in words: it may be only a bound, or never be reached."""
+    return "never" if number["value"] is None else f"{number['bound']} {number['value']:.3g}".strip()
+
+
+def verdict(told: Mapping[str, Any], usage: Usage) -> list[dict[str, Any]]:
     """What was demanded before the first run."""
-    same = comparison["arms"][SAME]
+    same = told["arms"][SAME]
     low, high = same["alone"]
     return [
         must(
@@ -73,6 +101,8 @@ def verdict(comparison: Mapping[str, Any], usage: Usage) -> list[dict[str, Any]]
 def report(work: Path, counts: Mapping[str, Any]) -> None:
     usage, done = compare(work)
     comparison = done.artifact(COMPARISON).facts
+    told = comparison["evaluations"][TEST]
+    table = pq.read_table(work / "run" / COMPARISON / f"{COMPARISON}.parquet")
     labels = {row["id"]: row for row in labelled_split.records(work / labelled_split.LABELS)}
     quality = labelled_scores.table(done, labels)
     print("\n".join(labelled_scores.summary(quality)), file=sys.stderr)
@@ -80,10 +110,12 @@ def report(work: Path, counts: Mapping[str, Any]) -> None:
     found = result(
         "labelled_first",
         question,
-        [*arms(comparison), *quality],
-        verdict(comparison, usage),
+        [*arms(told, table), *quality],
+        verdict(told, usage),
         seeds=done.recipe["seeds"]["values"],
-        target=done.recipe["target"]["domain"],
+        target=comparison["target"],
+        noise=told["noise"],
+        notes=told["notes"],
         wall_s=round(usage.wall_s),
         peak_bytes=usage.peak_bytes,
         corpus={side: numbers["documents"] for side, numbers in counts["total"].items()},

@@ -10,8 +10,8 @@ model is tested on the next page of what it trained on.
 
 A site is the end of the host name that an owner registers; pages without an address go by their number. Groups that
 hold the clean twin of a corrupted document are held. The others go, file by file in the order of a keyed hash, to the
-side that lacks most of its share of the file's bytes: even sides where there are many groups, the pool where there is
-only one. Twins lie in 21 of the 22 books, so the held side has nearly all books and the other two nearly none.
+side that lacks most of its share of their bytes: even sides where there are many groups, the pool where there is only
+one. Twins lie in 21 of the 22 books, so the held side has nearly all books and the other two nearly none.
 
 A domain whose documents differ in quality is written with it: `web_crawl_high`. The labels themselves go to a file
 of their own, which no recipe reads.
@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 import orjson
 import zstandard
 
-SHARES = {"pool": 0.55, "meta": 0.30, "held": 0.15}  # of a file's bytes
+SHARES = {"pool": 0.6, "meta": 0.3, "held": 0.1}  # of a file's bytes, without what is held as a twin's source
 COPIES = ("corrupted", "mixture_small")  # files made of the other files
 KEY = b"labelled 1"
 LABELS = "labels.jsonl.zst"
@@ -138,15 +138,16 @@ def distinct(documents: Iterable[Document], first: set[str]) -> list[Document]:
 
 def split(documents: Sequence[Document], held: set[str]) -> dict[str, str]:
     """The side of each group; those of the documents `held` are held."""
+    sides = {document.group: "held" for document in documents if document.record["id"] in held}
     sizes: dict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     for document in documents:
-        sizes[document.kind][document.group] += document.num_bytes
-    sides = {document.group: "held" for document in documents if document.record["id"] in held}
+        if document.group not in sides:
+            sizes[document.kind][document.group] += document.num_bytes
     for groups in sizes.values():
         lack = {side: share * sum(groups.values()) for side, share in SHARES.items()}
-        for name in sorted(groups, key=lambda name: (name not in sides, _hash(name))):
-            side = sides.setdefault(name, max(lack, key=lack.__getitem__))
-            lack[side] -= groups[name]
+        for name in sorted(groups, key=_hash):
+            sides[name] = max(lack, key=lack.__getitem__)
+            lack[sides[name]] -= groups[name]
     return sides
 
 

@@ -35,7 +35,18 @@ ORPHANS_S = 10.0  # how long processes may outlive the command before they are e
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 RESULTS = Path(__file__).parent / "results"
 PLACES = ("--scratch", "--work")  # options that name a place on this machine
-LIBRARIES = ("vernier", "numpy", "pyarrow", "orjson", "zstandard", "datatrove", "polars")
+LIBRARIES = (
+    "vernier",
+    "numpy",
+    "pyarrow",
+    "orjson",
+    "zstandard",
+    "datatrove",
+    "polars",
+    "torch",
+    "transformers",
+    "accelerate",
+)
 
 
 @dataclass(frozen=True)

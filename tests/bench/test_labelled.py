@@ -6,13 +6,15 @@ import itertools
 import math
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from bench import labelled_scores as scores
-from bench import labelled_split as split
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bench import labelled_scores as scores
+from bench import labelled_split as split
 
 SIDES = tuple(split.SHARES)
 
@@ -53,7 +55,7 @@ def test_no_source_is_on_two_sides(data: Path, parts: Path) -> None:
     sides: dict[tuple[str, str], set[str]] = {}
     for name, field in (("books_classic", "title"), ("web_main", "url"), ("web_boilerplate", "url")):
         for row in split.records(data / "corpus" / f"{name}.jsonl.zst"):
-            source = row[field] if field == "title" else row[field].removeprefix("https://www.").partition("/")[0]
+            source = row[field] if field == "title" else (urlsplit(row[field]).hostname or "").removeprefix("www.")
             if source and row["id"] in side_of:
                 sides.setdefault((field, source), set()).add(side_of[row["id"]])
     for name in ("math_hott", "logs_apache", "review_fragments", "machine_text"):
