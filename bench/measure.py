@@ -35,7 +35,19 @@ ORPHANS_S = 10.0  # how long processes may outlive the command before they are e
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PLACES = ("--scratch", "--work")  # options that name a place on this machine
 RESULTS = Path(__file__).parent / "results"
-LIBRARIES = ("vernier", "numpy", "pyarrow", "orjson", "zstandard", "datatrove", "polars")
+PLACES = ("--scratch", "--work")  # options that name a place on this machine
+LIBRARIES = (
+    "vernier",
+    "numpy",
+    "pyarrow",
+    "orjson",
+    "zstandard",
+    "datatrove",
+    "polars",
+    "torch",
+    "transformers",
+    "accelerate",
+)
 
 
 @dataclass(frozen=True)
