@@ -26,8 +26,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from vernier.models.windows import Stream, read_documents
-
 from corpora import scratch, sources
 from measure import must, result, save, spread
 from vernier.core.shard import Inputs
@@ -35,6 +33,7 @@ from vernier.core.store import Store
 from vernier.models.build import Shape, build, num_parameters
 from vernier.models.load import load
 from vernier.models.tokenizer import Tokenizer
+from vernier.models.windows import Stream, read_documents
 from vernier.testing.make import corpus_table, make_artifact, make_folder
 from vernier.train import tokenizer as trained
 from vernier.train.pretrain import Pretrain

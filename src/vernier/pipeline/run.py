@@ -193,9 +193,9 @@ def _check_read(node: Node, shards: Sequence[ShardRef]) -> None:
 
 
 def placed(node: Node) -> dict[str, str]:
-    """Where the node computes, for the record of what made it; nothing for one process on the CPU."""
-    usual = {"device": "cpu", "ranks": 1}
-    return {name: str(node.on[name]) for name in usual if node.on.get(name) not in (None, usual[name])}
+    """Where the node computes, for the record of what made it: ranks if it names them, a device other than the CPU."""
+    given = {name: node.on.get(name) for name in ("device", "ranks")}
+    return {name: str(value) for name, value in given.items() if value not in (None, "cpu")}
 
 
 class Pools(contextlib.AbstractContextManager["Pools"]):
