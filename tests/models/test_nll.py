@@ -160,7 +160,7 @@ def test_a_trained_model_by_plain_transformers(known: Known, data: st.DataObject
         np.testing.assert_allclose(found, known.losses[i], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("logits", [61 * 3, 1 << 21])
+@pytest.mark.parametrize("logits", [61 * 3, nll.LOGITS])
 @pytest.mark.parametrize("together", [1, 3 * WINDOW, 4096])
 def test_token_losses_add_up_to_the_document(
     model: Any, documents: list[NDArray[np.uint32]], logits: int, together: int, monkeypatch: pytest.MonkeyPatch
