@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from bench.measure import must, run
+from bench.measure import at_least, must, run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benches read /proc")
 
@@ -43,3 +43,8 @@ def test_a_command_that_fails_says_why() -> None:
 def test_a_demand_has_an_upper_limit() -> None:
     assert must("wait", 0.2, 0.3)["holds"] is True
     assert must("wait", 0.31, 0.3)["holds"] is False
+
+
+def test_a_demand_has_a_lower_limit() -> None:
+    assert at_least("speed", 0.95, 0.95)["holds"] is True
+    assert at_least("speed", 0.94, 0.95)["holds"] is False

@@ -68,7 +68,7 @@ class Loss:
     threads      of PyTorch in each worker: the last bits of a loss can depend on it
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     makes: ClassVar[str] = "results"
     takes: ClassVar[Mapping[str, str]] = {"model": "model", "corpus": "corpus", "selection": "selection?"}
 

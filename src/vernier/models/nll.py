@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     import torch
 
 TOGETHER = 4096  # inputs of a long document's windows in one forward pass: a change moves the last bits
-LOGITS = 1 << 21  # float32 logits held at once, 8 MB: a change moves the last bits
+# float32 logits held at once, 32 MB: with a quarter of them the output layer of a large vocabulary reads its weights
+# for so few rows that scoring falls behind a plain loop. A change moves the last bits.
+LOGITS = 1 << 23
 WINDOW = 2048  # longest window by default, for models that take far more positions than memory does
 
 

@@ -30,7 +30,8 @@ class Encoded:
     """A document's tokens.
 
     ids         uint32 [T]
-    num_bytes   bytes of UTF-8 that these tokens stand for: all of the text, or the first T tokens' part of it
+    num_bytes   bytes of UTF-8 that these tokens stand for: all of the text, or the first T tokens' part of it; 0 if
+                there is no token
     ends        int64 [T], where asked for: the byte of the text in UTF-8 behind each token. The library counts in
                 characters, so a token that ends inside one has that character's end: they never fall, and the
                 next token of the same character has the same
@@ -113,7 +114,7 @@ class Tokenizer:
             encodings = self._library.encode_batch(batch, add_special_tokens=False)
             for text, encoding in zip(batch, encodings, strict=True):
                 ids = np.asarray(encoding.ids, dtype=np.uint32)
-                num_bytes = len(text.encode())
+                num_bytes = len(text.encode()) if len(ids) else 0
                 if max_tokens is not None and len(ids) > max_tokens:
                     ids = ids[:max_tokens]
                     num_bytes = len(text[: encoding.offsets[max_tokens - 1][1]].encode())  # offsets: in characters

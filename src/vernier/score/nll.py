@@ -31,7 +31,7 @@ class NLL:
     threads      of PyTorch in each worker: the last bits of a loss can depend on it
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     makes: ClassVar[str] = "scores"
     takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus", "selection": "selection?", "model": "model"}
     masks: ClassVar[tuple[str, ...]] = ("selection",)

@@ -22,7 +22,7 @@ class Tokens:
     max_tokens   count only the first tokens of a document, as training with the same cap reads it
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "scores"
     takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus", "tokenizer": "model"}
 
