@@ -17,8 +17,13 @@ The methods that a plugin has give its shape:
     Fold     fold, merge, map        all shards to one small state, in rounds, then shard by shard
     Build    build                   everything into one folder (a model, a table of results)
 
-Two methods are for whoever needs them: `check(given)` raises RecipeError if the names of the inputs that a recipe gives
-do not fit the settings; `facts(inputs)` of a map returns JSON values for the manifest.
+Three methods are for whoever needs them: `check(given)` raises RecipeError if the names of the inputs that a recipe
+gives do not fit the settings; `facts(inputs)` of a map returns JSON values for the manifest; `flops(inputs, out)`
+returns the floating-point operations of the stage (float): with `out` None what is planned, from the settings and the
+inputs alone, before it runs; with the finished artifact what it really took, all its rows counted, wherever they came
+from; None where that can not be known. A stage that computes with a model needs it (`vernier.models.flops` has the
+arithmetic): without it a comparison of arms counts reading and selecting as 0, and calls the cost of others' stages
+that train or read a model unknown.
 """
 
 from __future__ import annotations
