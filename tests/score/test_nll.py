@@ -171,11 +171,11 @@ def test_what_scoring_costs_is_planned_and_counted(inputs: Inputs, store: Store)
     assert cost is not None
     counts = [i % 2 * 3 for i in range(len(TEXTS))]
     masked = Inputs(store.url, {**inputs.artifacts, "selection": chosen(store, counts)})
-    for scorer, given in ((NLL(), inputs), (NLL(window=16), masked), (NLL(max_tokens=7), masked)):
-        wanted = [text for text, count in zip(TEXTS, counts, strict=True) if count or given is inputs]
+    for scorer, seen in ((NLL(), inputs), (NLL(window=16), masked), (NLL(max_tokens=7), masked)):
+        wanted = [text for text, count in zip(TEXTS, counts, strict=True) if count or seen is inputs]
         sizes = [min(len(text.encode()), scorer.max_tokens or 10**9) for text in wanted]
         every = [w.end - w.start for size in sizes for w in windows(size, scorer.window or 64)]
         expected = cost.forward(sum(every), sum(w * (w + 1) / 2 for w in every))
-        assert scorer.flops(given, None) == pytest.approx(expected)
-        out = make_artifact(store, "scores", run(scorer, given))
-        assert scorer.flops(given, out) == pytest.approx(expected)
+        assert scorer.flops(seen, None) == pytest.approx(expected)
+        out = make_artifact(store, "scores", run(scorer, seen))
+        assert scorer.flops(seen, out) == pytest.approx(expected)
