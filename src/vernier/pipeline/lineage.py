@@ -33,7 +33,7 @@ class Lineage:
     def behind(self, names: Iterable[str]) -> list[str]:
         """Nodes and all that they were made of, in the recipe's order."""
         found = set(names)
-        for name in reversed(self.nodes):
+        for name in reversed(list(self.nodes)):
             if name in found:
                 found.update(self.nodes[name].inputs.values())
         return [name for name in self.nodes if name in found]
