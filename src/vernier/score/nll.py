@@ -6,7 +6,6 @@ Every token is predicted exactly once (see `vernier.models.nll` for windows and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -62,7 +61,8 @@ class NLL:
         if cost is None:
             return None
         lengths = self._planned(inputs) if out is None else _counted(inputs, out)
-        return math.fsum(cost.forward(*flops.reading(tokens, window)) for tokens in lengths)
+        read = [flops.reading(tokens, window) for tokens in lengths]
+        return cost.forward(sum(tokens for tokens, _ in read), sum(pairs for _, pairs in read))
 
     def _planned(self, inputs: Inputs) -> Iterator[NDArray[np.int64]]:
         """About how many tokens each wanted document has, shard by shard."""
@@ -98,11 +98,12 @@ def _bytes_per_token(inputs: Inputs) -> float:
         for batch in shard.batches("corpus", ["text"]):
             column = batch.column("text").filter(pa.array(wanted[at : at + batch.num_rows]))
             at += batch.num_rows
-            texts += [text for text in column.slice(0, SAMPLE - len(texts)).to_pylist() if text]
-            if len(texts) == SAMPLE:
+            texts += filter(None, column.slice(0, SAMPLE).to_pylist())
+            if len(texts) >= SAMPLE:
                 break
-        if texts:
+        if len(texts) >= SAMPLE:
             break
+    texts = texts[:SAMPLE]
     encoded = list(Tokenizer(inputs.folder("model")).encode(texts))
     return sum(e.num_bytes for e in encoded) / max(1, sum(len(e.ids) for e in encoded)) or 1.0
 
