@@ -1,77 +1,102 @@
-"""The comparison with random at the end of a run, from records with known losses."""
+"""What `run` and `show` print of a comparison, from arms with known losses and costs."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.pipeline.small import write_jsonl
+from tests.pipeline.trials import HALF, SECOND, recipe, trained
 
 from vernier.cli.verdict import verdict
-from vernier.core.artifact import Artifact
+from vernier.core.errors import DataError
 from vernier.core.run import Run
+from vernier.pipeline.run import run
 
-RANDOM = {0: 2.0, 1: 2.2, 2: 2.1}
-BETTER = {0: 1.90, 1: 2.101, 2: 2.0}
-SAME = {0: 2.001, 1: 2.199, 2: 2.1}
-
-
-def make(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arms: dict[str, dict[int | None, float]], **recipe: Any
-) -> Run:
-    """A run that measured `code` at the given losses, and twice them as macro."""
-    run = Run(tmp_path)
-    (tmp_path / "recipe.json").write_text(json.dumps({"target": None, "seeds": None, **recipe}))
-    facts: dict[str, Any] = {}
-    for arm, by_seed in arms.items():
-        for seed, loss in by_seed.items():
-            name = f"test@{arm}@{seed}"
-            run.nodes[name] = {"of": "test", "arms": [arm], "seed": seed, "kind": "results"}
-            facts[name] = {"bits_per_byte": {"macro": 2 * loss, "code": loss}}
-    monkeypatch.setattr(Run, "artifact", lambda _, name: Artifact("results", "k", "", (), {}, facts[name]))
-    return run
+Make = Callable[..., str]
+BETTER = trained(losses=[3.5, 3.7, 3.65])
+WORSE = trained(losses=[4.5, 4.7, 4.65])
+LADDER = {"half_as_long": trained(tokens=500), "twice": trained(tokens=2000)}
 
 
-def test_arms_against_random_on_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arms = {"random": RANDOM, "better": BETTER, "same": SAME}
-    seeds = {"values": [0, 1, 2], "from": ["keep"]}
-    said = verdict(make(tmp_path, monkeypatch, arms, target={"domain": "code"}, seeds=seeds))
-    lines = said.split("\n")
-    assert "on the target 'code'" in lines[0]
-    better = next(line for line in lines if line.startswith("better"))
-    assert "-0.0997" in better and better.endswith("better than random")
-    same = next(line for line in lines if line.startswith("same"))
-    assert same.endswith("no difference shown")
-    assert "4 degrees of freedom" in said and "seed of keep and all after" in said
+def line(said: str, start: str, nth: int = 0) -> str:
+    """The nth line that begins with a word."""
+    return [one for one in said.split("\n") if re.match(rf"{start}\b", one)][nth]
 
 
-def test_worse_than_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = verdict(make(tmp_path, monkeypatch, {"random": BETTER, "bad": RANDOM}, target={"domain": "code"}))
-    assert "worse than random" in said
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Run a recipe of arms in one folder, so that they share what they can, and print the comparison."""
+    folder = tmp_path_factory.mktemp("verdict")
+    write_jsonl(folder / "data" / "a.jsonl", range(40))
+
+    def made(arms: dict[str, Any], **more: Any) -> str:
+        before = Path.cwd()
+        os.chdir(folder)
+        try:
+            with contextlib.suppress(DataError):
+                run(recipe(arms, **more), quiet=True)
+            return verdict(Run("runs/trials"))
+        finally:
+            os.chdir(before)
+
+    return made
 
 
-def test_without_a_target_there_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = verdict(make(tmp_path, monkeypatch, {"random": RANDOM, "better": BETTER}))
-    assert "-0.1993" in said and "mean over domains" in said  # of macro, which is twice the loss
+def test_arms_on_the_target_with_what_they_cost(make: Make) -> None:
+    scored = {"train": {"in": {"scores": "scores"}, "with": BETTER["train"]["with"]}}
+    half, random2 = {"keep": HALF, **WORSE}, {"keep": SECOND}
+    said = make({"random": {}, "scored": scored, "half": half, "random2": random2, **LADDER})
+    assert said.split("\n")[0] == "test: bits per byte on the target 'odd', arm minus random (below zero is better)"
+    assert line(said, "scored").endswith("better than random") and "-0.4833" in line(said, "scored")
+    assert line(said, "half").endswith("worse than random")
+    assert line(said, "random2").endswith("A/A check holds")
+    assert "6 degrees of freedom" in said and "seed of keep and all after" in said
+    cost = line(said, "scored", 1).split("  ")
+    words = [word.strip() for word in cost if word.strip()]
+    assert words[1:3] == ["1.00e+04", "1.00e+03"] and words[5] == "1.95x" and words[7] == "1.78x"
+    assert "< 0.5x" in line(said, "half", 1)
+    assert [line(said, name).split() for name in ("half_as_long", "twice")] == [
+        ["half_as_long", "500", "5.00e+03", "4.6000"],
+        ["twice", "2,000", "2.00e+04", "3.6000"],
+    ]
+    assert line(said, "random", 2).split() == ["random", "25.0", "%", "75.0", "%"]
+    assert "WARNING" not in said and "DEFECT" not in said
+
+
+def test_an_a_a_check_that_fails_is_a_warning(make: Make) -> None:
+    said = make({"random": {}, "random2": {"keep": SECOND}, "better": BETTER}, unlucky=0.5)
+    assert line(said, "random2").endswith("A/A check FAILS")
+    assert "WARNING: random2 is random by another lot, and its interval does not hold zero" in said
+
+
+def test_a_cost_that_was_not_planned_is_a_defect(make: Make) -> None:
+    said = make({"random": {}, "better": trained(losses=[3.5, 3.7, 3.65], off=4.0)})
+    assert "DEFECT: train@better@0 was planned at 1.00e+04 FLOPs and took 4.00e+04: 4 times as many" in said
+
+
+def test_without_a_target_there_is_no_verdict(make: Make) -> None:
+    said = make({"random": {}, "better": BETTER}, target=None)
+    assert "-0.9667" in said and "mean over domains" in said  # of macro, which is twice the loss
     assert "no verdict: no target named" in said and "better than random" not in said
+    assert "random has no ladder" in said and line(said, "better", 1).split()[5] == "-"
 
 
-def test_a_target_that_was_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = verdict(make(tmp_path, monkeypatch, {"random": RANDOM, "x": SAME}, target={"domain": "poems"}))
-    assert said == "test: no verdict: no held-out document of the target domain 'poems' was measured in every arm"
+def test_a_target_that_was_not_measured(make: Make) -> None:
+    said = make({"random": {}, "better": BETTER}, target="poems")
+    assert "ERROR: the target 'poems' was not measured; domains that were: even, odd" in said
+    assert "better than random" not in said
 
 
-def test_one_seed_shows_nothing_and_an_odd_one_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arms = {"random": {0: 2.0, 1: 2.1}, "x": {0: 1.0}}
-    said = verdict(make(tmp_path, monkeypatch, arms, target={"domain": "code"}))
-    assert "one seed shows nothing" in said and "left out, as some arm lacks them: seeds 1" in said
-    apart = {"random": {0: 2.0}, "x": {1: 1.0}}
-    assert "no seed is finished in every arm" in verdict(make(tmp_path, monkeypatch, apart))
+def test_one_seed_shows_nothing(make: Make) -> None:
+    said = make({"random": {}, "better": BETTER}, seeds=1)
+    assert line(said, "better").endswith("one seed shows nothing") and "the spread between runs" in said
 
 
-@pytest.mark.parametrize(
-    "arms", [{"random": RANDOM}, {"a": RANDOM, "b": SAME}, {"random": {None: 2.0}, "x": {None: 1.0}}]
-)
-def test_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arms: dict[str, Any]) -> None:
-    assert verdict(make(tmp_path, monkeypatch, arms)) == ""
+def test_a_run_without_a_comparison_says_nothing(make: Make) -> None:
+    assert make({"random": {}}) == ""

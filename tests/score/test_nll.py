@@ -17,6 +17,8 @@ from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.core.tables import SELECTION
 from vernier.models.build import Shape, build
+from vernier.models.flops import of_folder
+from vernier.models.nll import windows
 from vernier.models.tokenizer import Tokenizer
 from vernier.pipeline.keys import map_key
 from vernier.pipeline.work import Task, do
@@ -161,3 +163,19 @@ def test_facts_name_the_tokenizer(inputs: Inputs, store: Store) -> None:
 def test_a_cap_of_nothing_is_refused(plugin: type[NLL | Tokens]) -> None:
     with pytest.raises(RecipeError, match="max_tokens"):
         plugin(max_tokens=0)
+
+
+def test_what_scoring_costs_is_planned_and_counted(inputs: Inputs, store: Store) -> None:
+    """The toy's tokens are bytes: what is planned from bytes is what is counted from tokens."""
+    cost = of_folder(inputs.folder("model"))
+    assert cost is not None
+    counts = [i % 2 * 3 for i in range(len(TEXTS))]
+    masked = Inputs(store.url, {**inputs.artifacts, "selection": chosen(store, counts)})
+    for scorer, seen in ((NLL(), inputs), (NLL(window=16), masked), (NLL(max_tokens=7), masked)):
+        wanted = [text for text, count in zip(TEXTS, counts, strict=True) if count or seen is inputs]
+        sizes = [min(len(text.encode()), scorer.max_tokens or 10**9) for text in wanted]
+        every = [w.end - w.start for size in sizes for w in windows(size, scorer.window or 64)]
+        expected = cost.forward(sum(every), sum(w * (w + 1) / 2 for w in every))
+        assert scorer.flops(seen, None) == pytest.approx(expected)
+        out = make_artifact(store, "scores", run(scorer, seen))
+        assert scorer.flops(seen, out) == pytest.approx(expected)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.select.world import World, doc_id, finite
 
+from vernier.core import fingerprint
 from vernier.core.errors import RecipeError
 from vernier.select import cut
 from vernier.select.budget import Budget
@@ -287,3 +288,13 @@ def test_settings_are_checked_when_they_are_made() -> None:
             make()
     third = round(1 / 3, 12)
     TopK(by="length", keep=Budget(share=0.5), quotas={"a": third, "b": third, "c": third})
+
+
+def test_another_lot_is_independent_and_the_first_is_the_plain_one(world: World) -> None:
+    corpus, half = world.corpus(400, [150]), Budget(share=0.5)
+    lots = (Random(keep=half), Random(keep=half, draw=0), Random(keep=half, draw=1))
+    plain, same, other = (world.run(lot, corpus=corpus) for lot in lots)
+    assert same.kept == plain.kept and fingerprint.settings(lots[1]).keys() == {"keep"}
+    assert 70 < len(set(plain.kept) & set(other.kept)) < 130  # 100 expected if independent
+    with pytest.raises(RecipeError, match="numbered from 0"):
+        Random(keep=half, draw=-1)

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from vernier.core import rng
-from vernier.core.shard import Shard
+from vernier.core.artifact import Artifact
+from vernier.core.shard import Inputs, Shard
 
 CALLS: list[int] = []
 
@@ -30,6 +31,11 @@ class Bad:
 
     how: str = "good"
     batch: int = field(default=8, metadata={"key": False})
+
+    def flops(self, inputs: Inputs, out: Artifact | None) -> float | None:
+        """One for each row."""
+        wrong = {"costs less than nothing": -1.0, "costs by the shard": float(inputs.num_shards)}
+        return wrong.get(self.how, float(sum(shard.rows for shard in inputs.shards())))
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         """One table for the shard."""

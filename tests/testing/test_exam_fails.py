@@ -30,7 +30,7 @@ def failed(name: str, toys: ToySet, how: str | None = None) -> set[str]:
 def test_a_good_plugin_passes(toys: ToySet) -> None:
     passed = exam(BAD, toys=toys)
     assert len(passed) >= 16
-    assert "masks_hide[0]" in passed
+    assert {"masks_hide[0]", "says_what_it_costs[0]"} <= set(passed)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,8 @@ def test_a_good_plugin_passes(toys: ToySet) -> None:
         ("key lies", "keeps_its_key_honest"),
         ("ignores the mask", "masks_hide"),
         ("drops a row", "has_a_row_for_each_row"),
+        ("costs less than nothing", "says_what_it_costs"),
+        ("costs by the shard", "says_what_it_costs"),
     ],
 )
 def test_a_broken_promise_is_found(how: str, check: str, toys: ToySet) -> None:

@@ -292,5 +292,8 @@ arms:
   excess_loss: {{}}
   random: {{keep: {{do: select.random, in: {{corpus: clean, within: pool, lengths: tokens}},
                   with: {{keep: {{share: 0.5, of: tokens}}}}}}}}
+  # Another random lot: if the comparison tells it from `random`, it is not to be trusted.
+  random2: {{keep: {{do: select.random, in: {{corpus: clean, within: pool, lengths: tokens}},
+                   with: {{keep: {{share: 0.5, of: tokens}}, draw: 1}}}}}}
 """
 )

@@ -20,6 +20,11 @@ def size(num_bytes: float) -> str:
     return f"{num_bytes:.1f} TB"
 
 
+def flops(number: float | None) -> str:
+    """Floating-point operations: 1.23e+15; None -> a dash."""
+    return "-" if number is None else f"{number:.2e}"
+
+
 def outline(values: Mapping[str, Any], indent: int = 2) -> str:
     """Names and values a line each: numbers with commas, mappings indented, long lists by their ends."""
     lines: list[str] = []

@@ -35,7 +35,7 @@ def plan(
     recipe: RecipeFile, set: Sets = None, out: Out = None, to: To = None, arm: Arm = None, seed: Seed = None
 ) -> None:
     """Say what a run would do, what it would reuse, and why."""
-    from vernier.cli.words import table
+    from vernier.cli.words import flops, table
     from vernier.core.recipe import load
     from vernier.core.run import Run
     from vernier.core.store import Store
@@ -45,8 +45,11 @@ def plan(
     loaded = load(recipe, set or ())
     folder = Run(run_folder(loaded, out))
     steps = plan(loaded, folder, loaded.nodes(arm=arm, seed=seed, to=to))
-    rows = [(s.node.id, s.action, "-" if s.to_do is None else f"{s.to_do} of {s.units}", s.why) for s in steps]
-    print(table(("stage", "action", "shards to do", "why"), rows))
+    rows = [
+        (s.node.id, s.action, "-" if s.to_do is None else f"{s.to_do} of {s.units}", flops(s.flops), s.why)
+        for s in steps
+    ]
+    print(table(("stage", "action", "shards to do", "FLOPs", "why"), rows))
     reused = sum(s.action == "reuse" for s in steps)
     print(f"\n{len(steps)} stages: {reused} reused, {len(steps) - reused} to run; run folder {folder.folder}")
     for name, versions in foreign_versions(Store(loaded.store), steps).items():

@@ -17,10 +17,19 @@ The methods that a plugin has give its shape:
     Fold     fold, merge, map        all shards to one small state, in rounds, then shard by shard
     Build    build                   everything into one folder (a model, a table of results)
 
-Three methods are for whoever needs them: `check(given)` raises RecipeError if the names of the inputs that a recipe
-gives do not fit the settings; `facts(inputs)` of a map returns JSON values for the manifest; `units()` of a map, fold
-or build names what it takes from the outside world, as that of a reader does: the contents are part of the key, and
-the plugin finds the units again as `inputs.units`. What it then takes must be what was hashed.
+Four methods are for whoever needs them:
+
+    check(given)         raises RecipeError if the names of the inputs that a recipe gives do not fit the settings
+    facts(inputs)        of a map: JSON values for the manifest
+    units()              of a map, fold or build: what it takes from the outside world, as that of a reader does. The
+                         contents are part of the key, and the plugin finds the units again as `inputs.units`. What it
+                         then takes must be what was hashed
+    flops(inputs, out)   floating-point operations of the stage (float): with `out` None what is planned, from the
+                         settings and the inputs alone, before it runs; with the finished artifact what it really took,
+                         all its rows counted, wherever they came from; None where that can not be known. A stage that
+                         computes with a model needs it (`vernier.models.flops` has the arithmetic): without it a
+                         comparison of arms counts reading and selecting as 0, and calls the cost of others' stages
+                         that train or read a model unknown
 """
 
 from __future__ import annotations

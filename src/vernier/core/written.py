@@ -15,8 +15,9 @@ from vernier.core.yaml import Change, Marks, Place, kind_of, read_text
 
 KEYS = ("vernier", "name", "target", "seeds", "store", "plugins", "stages", "arms")
 PARTS = ("do", "in", "with", "on")
-TARGETS = ("domain", "files", "tasks")
-RESERVED = ("log",)  # what the run folder uses for itself
+TARGETS = ("domain",)
+COMPARISON = "comparison"  # the node that a run makes by itself: its arms against each other
+RESERVED = ("log", COMPARISON)  # what the run folder uses for itself
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -143,21 +144,27 @@ def parts(data: Any, marks: Marks, what: str) -> dict[str, Any]:
 
 
 def target(data: Any, marks: Marks) -> dict[str, Any]:
-    """What the user wants: one of `TARGETS`, text or a list of text."""
+    """What the user wants: `{domain: prose}`, or several domains, each counting the same."""
     out = mapping(data, marks, ("target",), "`target`")
     for key, value in out.items():
+        place: Place = ("target", key)
+        if key in ("files", "tasks"):
+            raise RecipeError(
+                f"a target can not be given by {key!r} yet",
+                where=marks.at(place, key=True),
+                do="name a domain: `target: {domain: ...}`, one or a list, that the held-out documents have",
+            )
         if key not in TARGETS:
-            raise unknown(f"a target is not given by {key!r}", marks, ("target", key), TARGETS)
-        if isinstance(value, list):
-            texts(value, marks, ("target", key), f"`target: {key}`")
-        else:
-            text(value, marks, ("target", key), f"`target: {key}`")
-    if len(out) != 1:
+            raise unknown(f"a target is not given by {key!r}", marks, place, TARGETS)
+        named = texts(value, marks, place, "`target: domain`") if isinstance(value, list) else [value]
+        text(named[0] if named else "", marks, place, "`target: domain`")
+        if len(set(named)) < len(named):
+            raise RecipeError("`target` names a domain twice", where=marks.at(place), found=", ".join(named))
+    if not out:
         raise RecipeError(
-            "`target` names one thing",
+            "`target` names nothing",
             where=marks.at(("target",)),
-            found=", ".join(out) or "nothing",
-            expected=f"one of: {', '.join(TARGETS)}",
+            expected="`target: {domain: ...}`, or no `target` at all",
         )
     return out
 

@@ -67,6 +67,7 @@ class Pack:
                 writer.write_table(self._table(windows, stream, used))
         return {
             "tokenizer": tokenizer.digest,
+            "context": self.context,
             "documents": len(documents.ids),
             "windows": number,
             "tokens": number * self.context,

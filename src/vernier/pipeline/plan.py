@@ -1,4 +1,5 @@
-"""What a run would do, and why: nothing is written, nothing but listings and records is read."""
+"""What a run would do, and why: nothing is written, and of the data no more is read than a stage needs to say what it
+will cost."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ class Step:
     action   "reuse", "run", or "later" (an input is not made yet, so its key is not known)
     units    how many in all and how many are still to do; None while not known
     why      in plain words
+    flops    floating-point operations that the whole stage is planned to take; None where that is not known
     """
 
     node: Node
@@ -30,6 +32,7 @@ class Step:
     to_do: int | None
     why: str
     key: str = ""
+    flops: float | None = None
 
 
 def plan(recipe: Recipe, run: Run, nodes: tuple[Node, ...]) -> list[Step]:
@@ -47,9 +50,11 @@ def plan(recipe: Recipe, run: Run, nodes: tuple[Node, ...]) -> list[Step]:
         if prepared.artifact is not None:
             made[node.id] = prepared.artifact
             why = "nothing changed" if before == prepared.stage() else "the store has it from another run"
-            steps.append(Step(node, "reuse", len(prepared.tasks), 0, why, prepared.key))
+            action, to_do = "reuse", 0
         else:
-            steps.append(Step(node, "run", len(prepared.tasks), len(prepared.missing), difference(before, prepared)))
+            action, to_do, why = "run", len(prepared.missing), difference(before, prepared)
+        flops = node.plugin.flops(prepared.inputs, None) if hasattr(node.plugin, "flops") else None
+        steps.append(Step(node, action, len(prepared.tasks), to_do, why, prepared.key, flops))
     return steps
 
 

@@ -21,6 +21,8 @@ from vernier.core.store import Store
 from vernier.core.tables import add_counts
 from vernier.exec.local import Pool
 from vernier.exec.progress import Progress
+from vernier.pipeline.compare import check, compare
+from vernier.pipeline.lineage import finished
 from vernier.pipeline.prepare import Prepared, prepare
 from vernier.pipeline.work import do, fold
 
@@ -41,8 +43,9 @@ def run(
 ) -> Run:
     """Run a recipe (or one arm, one seed, or up to one stage) and return its run folder.
 
-    Finished work is taken from the store. Raises the errors of `vernier.core.errors`; whatever is raised, every
-    finished shard is committed, and running again goes on from there.
+    Finished work is taken from the store. At the end the arms are compared (`vernier.pipeline.compare`). Raises the
+    errors of `vernier.core.errors`; whatever is raised, every finished shard is committed, and running again goes on
+    from there. What the comparison finds wrong is raised when all is recorded.
     """
     nodes = recipe.nodes(arm=arm, seed=seed, to=to)
     folder = Run(run_folder(recipe, out))
@@ -64,9 +67,15 @@ def run(
                     _check_read(node, made[node.id].shards)
             fault.point("run.recorded")
             folder.log("stage_done", node=node.id, seconds=round(time.monotonic() - started, 3))
+        compared = compare(recipe, finished(recipe.nodes(), made, folder, store), folder.data["environment"])
+        if compared is not None:
+            folder.record(*compared)
+            fault.point("run.recorded")
         if (arm, seed, to) == (None, None, None):
             folder.end()
         folder.log("run_done")
+    if compared is not None:
+        check(compared[1].facts, str(folder.folder))
     return folder
 
 

@@ -7,18 +7,22 @@ Every token is predicted exactly once (see `vernier.models.nll` for windows and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from vernier.core.artifact import Artifact
 from vernier.core.shard import Inputs, Shard
+from vernier.models import flops
 from vernier.models.load import load_once
 from vernier.models.nll import check_settings, measure
 from vernier.models.threads import threads
 from vernier.models.tokenizer import Tokenizer
 
+SAMPLE = 256  # documents whose tokens are counted before a plan says what scoring costs
 SCHEMA = pa.schema([("nll", pa.float64()), ("num_tokens", pa.int64()), ("num_bytes", pa.int64())])
 
 
@@ -47,6 +51,27 @@ class NLL:
         """Whose tokens were counted: losses per token compare only where this is equal."""
         return {"tokenizer": Tokenizer(inputs.folder("model")).digest}
 
+    def flops(self, inputs: Inputs, out: Artifact | None) -> float | None:
+        """Operations to read the wanted documents, each alone; None for a model that does not say what it takes.
+
+        Planned from their bytes, with the bytes per token of the first `SAMPLE` of them; real from the tokens counted.
+        """
+        folder = inputs.folder("model")
+        cost, window = flops.of_folder(folder), flops.window_in(folder, self.window)
+        if cost is None:
+            return None
+        lengths = self._planned(inputs) if out is None else _counted(inputs, out)
+        read = [flops.reading(tokens, window) for tokens in lengths]
+        return cost.forward(sum(tokens for tokens, _ in read), sum(pairs for _, pairs in read))
+
+    def _planned(self, inputs: Inputs) -> Iterator[NDArray[np.int64]]:
+        """About how many tokens each wanted document has, shard by shard."""
+        per_token = _bytes_per_token(inputs)
+        for shard in inputs.shards():
+            sizes = shard.read("corpus", ["num_bytes"]).column("num_bytes").to_numpy()[shard.wanted()]
+            tokens = np.ceil(sizes / per_token).astype(np.int64)
+            yield tokens if self.max_tokens is None else np.minimum(tokens, self.max_tokens)
+
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         """One row for each document. An empty text has 0 tokens and 0 nat."""
         todo, at = shard.wanted(), 0
@@ -63,6 +88,30 @@ class NLL:
                     max_tokens=self.max_tokens,
                 )
             yield pa.table([_spread(getattr(measured, name), wanted) for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _bytes_per_token(inputs: Inputs) -> float:
+    """Of the first wanted documents that have any text; 1 if there are none."""
+    texts: list[str] = []
+    for shard in inputs.shards():
+        wanted, at = shard.wanted(), 0
+        for batch in shard.batches("corpus", ["text"]):
+            column = batch.column("text").filter(pa.array(wanted[at : at + batch.num_rows]))
+            at += batch.num_rows
+            texts += filter(None, column.slice(0, SAMPLE).to_pylist())
+            if len(texts) >= SAMPLE:
+                break
+        if len(texts) >= SAMPLE:
+            break
+    texts = texts[:SAMPLE]
+    encoded = list(Tokenizer(inputs.folder("model")).encode(texts))
+    return sum(e.num_bytes for e in encoded) / max(1, sum(len(e.ids) for e in encoded)) or 1.0
+
+
+def _counted(inputs: Inputs, out: Artifact) -> Iterator[NDArray[np.int64]]:
+    """The tokens of each scored document, shard by shard."""
+    for shard in replace(inputs, artifacts={"scores": out}).shards():
+        yield shard.read("scores", ["num_tokens"]).column("num_tokens").drop_null().to_numpy()
 
 
 def _spread(values: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> pa.Array:

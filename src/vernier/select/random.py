@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from vernier.core import rng
+from vernier.core.errors import RecipeError
 from vernier.core.shard import Shard
 from vernier.select import fill
 from vernier.select.budget import Budget, Quotas, check_lengths
@@ -23,6 +24,8 @@ from vernier.select.pool import Scores
 @dataclass(frozen=True, kw_only=True)
 class Random:
     """Keep a uniform sample without replacement.
+
+    draw      number of the lot: another number is another, independent lot under the same seed
 
     keep      the budget: {share: 0.5}, {share: 0.5, of: bytes}, {documents: N}, {bytes: N}, {tokens: N}
     quotas    {domain: share of the budget}, proportional or equal
@@ -39,8 +42,11 @@ class Random:
     quotas: Quotas = None
     quota_by: str = "domain"
     rank: bool = False
+    draw: int = 0
 
     def __post_init__(self) -> None:
+        if self.draw < 0:
+            raise RecipeError("lots are numbered from 0", found=f"draw: {self.draw}", expected="0 or more")
         self._plan()
 
     def check(self, given: Container[str]) -> None:
@@ -51,7 +57,8 @@ class Random:
         return fill.Plan(self.keep, self.quotas, self.quota_by, self.rank, "not_drawn")
 
     def _score(self, shard: Shard) -> Scores:
-        return rng.uniform(shard.doc_ids(), shard.seed, "select.random"), np.ones(shard.rows, dtype=bool)
+        purpose = f"select.random:{self.draw}" if self.draw else "select.random"
+        return rng.uniform(shard.doc_ids(), shard.seed, purpose), np.ones(shard.rows, dtype=bool)
 
     def fold(self, shard: Shard, state: fill.State | None) -> Any:
         return fill.fold(self._plan(), self._score, shard, state)

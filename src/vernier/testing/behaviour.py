@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from vernier.core import tables
 from vernier.core.fingerprint import file_sha256
 from vernier.core.plugin import Piece, Sourced, shape_of
 from vernier.core.shard import Inputs
-from vernier.testing.make import build, run, settle
+from vernier.testing.make import build, make_artifact, run, settle
 from vernier.testing.toyset import LAYOUTS, ToySet
 
 
@@ -298,6 +299,19 @@ def _digests(url: str) -> dict[str, str]:
     return {str(path): file_sha256(path) for path in Path(url).rglob("*") if path.is_file()}
 
 
+def says_what_it_costs(trial: Trial) -> None:
+    """Operations, planned and (of a map) real, are None or a number from 0 up, whatever the shards."""
+    for finished in (False, True) if trial.shape == "map" else (False,):
+        costs: list[float | None] = []
+        for layout in ("whole", "cut"):
+            inputs = trial.inputs(layout)
+            made = run(trial.plugin, inputs) if finished else None
+            out = None if made is None else make_artifact(trial.toys.store, trial.plugin.makes, made)
+            costs.append(trial.plugin.flops(inputs, out))
+        assert all(cost is None or (math.isfinite(cost) and cost >= 0) for cost in costs), f"flops: {costs}"
+        assert costs[0] == costs[1], f"flops of the same documents in other shards: {costs}"
+
+
 def checks(plugin: Any) -> tuple[Callable[[Trial], None], ...]:
     """The checks for a plugin of this shape."""
     shape = shape_of(plugin)
@@ -306,6 +320,8 @@ def checks(plugin: Any) -> tuple[Callable[[Trial], None], ...]:
     every = (repeats, does_not_see_shards, leaves_inputs_alone, draws_as_declared, keeps_its_key_honest)
     if isinstance(plugin, Sourced):
         every = (names_what_it_takes, *every, makes_the_same_elsewhere)
+    if hasattr(plugin, "flops"):
+        every = (*every, says_what_it_costs)
     if shape == "build":
         return every
     some = (*every, has_a_row_for_each_row, does_not_see_workers, does_not_see_order)

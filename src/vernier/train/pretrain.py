@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from vernier.core import rng
+from vernier.core.artifact import Artifact
 from vernier.core.config import Count
 from vernier.core.errors import RecipeError
 from vernier.core.shard import Inputs
+from vernier.models import flops
 from vernier.models.build import Shape, build, num_parameters
 from vernier.models.device import device
 from vernier.models.load import load, misfit
@@ -31,6 +33,7 @@ from vernier.train.loop import Plan, train
 from vernier.train.schedule import Schedule
 from vernier.train.state import write_metrics
 
+SMALL = Shape(hidden=64, layers=3)
 SHARE = 0.5  # of a teacher's soft targets: MiniPLM's code for vanilla distillation (arXiv 2410.17215)
 WARMUP = 0.05  # of the steps, where a cosine's warm-up is not given
 
@@ -142,6 +145,7 @@ class Pretrain:
         tokenizer.copy_to(out)
         write_metrics(out / "metrics.parquet", trained)
         tokens, losses = sum(plan.sizes) * context, [row["loss"] for row in trained.metrics]
+        operations = _operations(flops.of_folder(out), inputs, sum(plan.sizes), context)
         last = losses[-max(1, len(losses) // 10) :]
         return {
             "parameters": num_parameters(model),
@@ -151,8 +155,25 @@ class Pretrain:
             "final_loss": round(math.fsum(last) / len(last), 6),
             "tokens_by_domain": dict(zip(source.domains, trained.targets.tolist(), strict=True)),
             "windows": trained.windows,
+            "flops": operations,
             "tokenizer": tokenizer.digest,
         }
+
+    def flops(self, inputs: Inputs, out: Artifact | None) -> float | None:
+        """Operations of the training, and of its teacher's forward passes, from the first step on, wherever states
+        came from. Planned from the settings (None without `tokens`: one epoch is not counted beforehand)."""
+        if out is not None:
+            return out.facts["flops"]
+        context: int = inputs.facts("windows")["context"] if "windows" in inputs else self.context
+        tokens = self.tokens or (inputs.facts("windows")["tokens"] if "windows" in inputs else None)
+        if tokens is None:
+            return None
+        if "init" in inputs:
+            cost = flops.of_folder(inputs.folder("init"))
+        else:
+            shape, vocabulary = self.model or SMALL, Tokenizer(inputs.folder("tokenizer")).vocabulary
+            cost = flops.of_shape(shape, vocabulary)
+        return _operations(cost, inputs, max(1, tokens // context), context)
 
     def _source(self, inputs: Inputs, tokenizer: Tokenizer) -> tuple[Source, int]:
         """Where windows come from, and their length."""
@@ -205,7 +226,7 @@ class Pretrain:
         if "init" not in inputs:
             seed = int.from_bytes(rng.id_of(f"train.init {inputs.seed}")[:7], "little")
             return build(
-                self.model or Shape(hidden=64, layers=3),
+                self.model or SMALL,
                 vocabulary=tokenizer.vocabulary,
                 context=context,
                 separator=tokenizer.separator,
@@ -225,6 +246,13 @@ class Pretrain:
             raise misfit(folder, tokenizer.vocabulary, rows)
         _reads(model, context)
         return model
+
+
+def _operations(cost: flops.Cost | None, inputs: Inputs, windows: int, context: int) -> float | None:
+    """Of training a model of this cost on so many windows; None where the model or its teacher does not say it."""
+    met = windows * context, windows * flops.pairs(context)
+    teacher = flops.of_folder(inputs.folder("teacher")) if "teacher" in inputs else flops.Cost(0.0, 0.0)
+    return None if cost is None or teacher is None else cost.training(*met) + teacher.forward(*met)
 
 
 def _same_tokenizer(digest: str | None, tokenizer: Tokenizer, name: str) -> None:

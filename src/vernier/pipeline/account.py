@@ -1,0 +1,140 @@
+"""What the arms of a run cost: floating-point operations, planned and real; and seconds, from the log.
+
+An arm's overhead is all that was made for its model and not for the control's: meta-models, scores, labels. Work that
+both need (reading, the tokenizer) is nobody's. Operations are those of a run that finds nothing done before, so they
+do not depend on what the store happened to hold. Seconds do, and on the machine: they are never part of an artifact.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vernier.core.run import Run
+from vernier.pipeline.lineage import Lineage
+
+LOW, HIGH = 0.5, 2.0  # real over planned operations: outside, the plan was wrong
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Floating-point operations; None = unknown."""
+
+    planned: float | None
+    actual: float | None
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """What one arm needs beyond the control, at one seed.
+
+    stages    the nodes that it is spent in, those that compute and those that do not
+    unknown   those whose cost nobody knows
+    """
+
+    stages: tuple[str, ...]
+    unknown: tuple[str, ...]
+    spent: Spent
+
+
+class Account:
+    """The costs of a run's nodes; each is asked once."""
+
+    def __init__(self, lineage: Lineage) -> None:
+        self._lineage = lineage
+        self._known: dict[str, Spent] = {}
+
+    def of(self, name: str) -> Spent:
+        """The cost of one node: what its plugin says, else what its artifact does.
+
+        A plugin that says nothing costs nothing where it is Vernier's own or has to do with no model; else it is
+        unknown.
+        """
+        if name not in self._known:
+            node, artifact = self._lineage.nodes[name], self._lineage.artifacts[name]
+            plugin = node.plugin
+            if hasattr(plugin, "flops"):
+                inputs = self._lineage.inputs(name)
+                spent = Spent(_number(plugin.flops(inputs, None)), _number(plugin.flops(inputs, artifact)))
+            elif "flops" in artifact.facts:
+                spent = Spent(None, _number(artifact.facts["flops"]))
+            elif type(plugin).__module__.startswith("vernier.") or not _has_model(plugin):
+                spent = Spent(0.0, 0.0)
+            else:
+                spent = Spent(None, None)
+            self._known[name] = spent
+        return self._known[name]
+
+    def training(self, model: str) -> Spent:
+        """The cost of the training stage that made a model: never nothing, so without a word of it unknown."""
+        spent = self.of(model)
+        return Spent(spent.planned or None, spent.actual or None)
+
+    def overhead(self, model: str, control: str) -> Overhead:
+        """What was made for a model and not for the control's model, both left out."""
+        common = {model, *self._lineage.behind([control])}
+        stages = [name for name in self._lineage.behind([model]) if name not in common]
+        unknown = [name for name in stages if self.of(name).actual is None]
+        return Overhead(tuple(stages), tuple(unknown), total(self.of(name) for name in stages))
+
+    def defects(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Stages whose real cost is less than half or more than twice the planned one."""
+        found: list[dict[str, Any]] = []
+        for name in names:
+            spent = self.of(name)
+            if spent.planned and spent.actual and not LOW <= spent.actual / spent.planned <= HIGH:
+                found.append({"stage": name, "planned": spent.planned, "actual": spent.actual})
+        return found
+
+
+def total(costs: Iterable[Spent]) -> Spent:
+    """The sum of some costs; unknown if one of them is."""
+    every = list(costs)
+    return Spent(_sum([one.planned for one in every]), _sum([one.actual for one in every]))
+
+
+def mean(costs: Sequence[Spent]) -> Spent:
+    """The mean of the costs of an arm's seeds; unknown if one of them is."""
+    whole = total(costs)
+    parts = [None if part is None else part / len(costs) for part in (whole.planned, whole.actual)]
+    return Spent(*parts)
+
+
+def seconds(run: Run) -> dict[str, float]:
+    """How long each node took the last time that its work was done here, from the log of the run folder.
+
+    Nodes of equal work have one time. A node whose work the store had from elsewhere is not among them.
+    """
+    path = run.folder / "log" / "events.jsonl"
+    if not path.exists():
+        return {}
+    by_key: dict[str, float] = {}
+    at_work: dict[str, str] = {}  # node -> key
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # a kill cut it short: what was at work then has no end in the log either
+        if event["event"] == "stage":
+            at_work.pop(event["node"], None)
+            if event["to_do"]:
+                at_work[event["node"]] = event["key"]
+        elif event["event"] == "stage_done" and event["node"] in at_work:
+            by_key[at_work[event["node"]]] = event["seconds"]
+    return {name: by_key[record["key"]] for name, record in run.nodes.items() if record["key"] in by_key}
+
+
+def _has_model(plugin: Any) -> bool:
+    return plugin.makes == "model" or any(kind.rstrip("?*") == "model" for kind in plugin.takes.values())
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) if len(known) == len(values) else None
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,239 @@
+"""One evaluation of a run: its arms against the control, on the target, with what each cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any
+
+from vernier.core.stats import (
+    Bounded,
+    Comparison,
+    Difference,
+    Interval,
+    break_even,
+    compare,
+    net_multiplier,
+    training_multiplier,
+)
+from vernier.pipeline.account import Account, Overhead, Spent, mean
+from vernier.pipeline.arms import Trial, Trials, apart, has_constant_rate, is_rung, is_second_lot
+from vernier.pipeline.lineage import Lineage
+
+CONTROL = "random"
+CONFIDENCE = 0.95
+MACRO = "macro"
+AVERAGES = (MACRO, "all")  # what an evaluation writes beside its domains
+
+
+class Contest:
+    """What is known of one evaluation's arms. `trials` has the control and at least one more."""
+
+    def __init__(self, lineage: Lineage, account: Account, trials: Trials, target: Sequence[str]) -> None:
+        self._lineage, self._account, self._trials = lineage, account, trials
+        measured = [trial.losses for by_seed in trials.values() for trial in by_seed.values()]
+        self.missing = [d for d in target if d in AVERAGES or not all(d in losses for losses in measured)]
+        self.domains = sorted({d for losses in measured for d in losses} - set(AVERAGES))
+        self._on = list(target) if target and not self.missing else [MACRO]
+        self.notes: list[str] = []
+        self.rungs: list[str] = []
+        self.competitors: list[str] = []
+        self._take_apart()
+
+    def _take_apart(self) -> None:
+        others = [arm for arm in self._trials if arm != CONTROL]
+        kept, shared = apart([CONTROL, *others], self._trials)
+        self.notes += [f"{arm} has the same model as {first} here: it is left out" for first, arm in shared]
+        control = self._trials[CONTROL]
+        for arm in kept[1:]:
+            trials = self._trials[arm]
+            if not is_rung(self._lineage, control, trials):
+                self.competitors.append(arm)
+            elif has_constant_rate(self._lineage, {**control, **trials}):
+                self.rungs.append(arm)
+            else:
+                self.competitors.append(arm)
+                self.notes.append(
+                    f"{arm} is {CONTROL} on another number of tokens, but no rung of a ladder: under a cosine the rate "
+                    "depends on where training ends (`schedule: constant` makes it one)"
+                )
+
+    def facts(self) -> dict[str, Any]:
+        """All of it in JSON values."""
+        found = self._compare()
+        seeds = found.seeds if found is not None else tuple(sorted(self._trials[CONTROL]))
+        ladder = self._ladder(seeds)
+        comparable = found is not None or not self.competitors
+        arms = [CONTROL, *self.competitors] if comparable else []
+        return {
+            "on": self._on,
+            "judged": self._on != [MACRO],
+            "seeds": list(seeds) if comparable else [],
+            "left_out": list(found.left_out) if found is not None else [],
+            "df": found.df if found is not None else 0,
+            "noise": found.noise if found is not None and found.df else None,
+            "confidence": CONFIDENCE,
+            "order": arms,  # of the recipe, which a manifest's mappings do not keep
+            "arms": {arm: self._arm(arm, seeds, found.arms.get(arm) if found else None, ladder) for arm in arms},
+            "ladder": ladder,
+            "notes": self.notes,
+        }
+
+    def _value(self, trial: Trial) -> float:
+        return math.fsum(trial.losses[domain] for domain in self._on) / len(self._on)
+
+    def _values(self, arm: str) -> dict[int, float]:
+        return {seed: self._value(trial) for seed, trial in sorted(self._trials[arm].items())}
+
+    def _mean(self, arm: str, seeds: Sequence[int]) -> float:
+        values = self._values(arm)
+        return math.fsum(values[seed] for seed in seeds) / len(seeds)
+
+    def _compare(self) -> Comparison | None:
+        """The competitors against the control; None, with a note, where there is nothing to pair."""
+        if not self.competitors:
+            self.notes.append(f"no arm but rungs of {CONTROL}'s ladder: nothing to compare it with")
+            return None
+        values = {arm: self._values(arm) for arm in [CONTROL, *self.competitors]}
+        if not set.intersection(*(set(by_seed) for by_seed in values.values())):
+            self.notes.append("no verdict: no seed is finished in every arm")
+            return None
+        found = compare(values, CONTROL, confidence=CONFIDENCE)
+        if found.note:
+            self.notes.append(found.note)
+        return found
+
+    def _ladder(self, seeds: Sequence[int]) -> list[dict[str, Any]]:
+        """The control's rungs by rising cost, each with its mean loss over the seeds that all of them have.
+
+        Empty, with a note, where there is none.
+        """
+        arms = [CONTROL, *self.rungs]
+        common = [seed for seed in seeds if all(seed in self._trials[arm] for arm in arms)]
+        if not self.rungs:
+            self.notes.append(
+                f"no multiplier: {CONTROL} has no ladder (arms that train it on other numbers of `tokens`, with "
+                "`schedule: constant` in all)"
+            )
+            return []
+        if not common:
+            self.notes.append("no multiplier: no seed is finished on every rung of the ladder")
+            return []
+        costs = {arm: self._training(arm, common).actual for arm in arms}
+        unknown = [arm for arm, cost in costs.items() if cost is None]
+        if unknown:
+            self.notes.append(f"no multiplier: nobody knows what training took in {', '.join(unknown)}")
+            return []
+        rungs = sorted(
+            (
+                {
+                    "arm": arm,
+                    "tokens": self._tokens(arm, common),
+                    "flops": costs[arm],
+                    "loss": self._mean(arm, common),
+                    "seeds": common,
+                }
+                for arm in arms
+            ),
+            key=lambda rung: rung["flops"],
+        )
+        if any(a["flops"] == b["flops"] for a, b in pairwise(rungs)):
+            self.notes.append("no multiplier: two rungs of the ladder took the same compute")
+            return []
+        return rungs
+
+    def _arm(
+        self, arm: str, seeds: Sequence[int], difference: Difference | None, ladder: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """What there is to say of one arm, the control among them."""
+        trials = self._trials[arm]
+        training, overhead = self._training(arm, seeds), self._overhead(arm, seeds)
+        out: dict[str, Any] = {
+            "loss": self._mean(arm, seeds),
+            "training": asdict(training),
+            "overhead": asdict(overhead.spent),
+            "overhead_stages": list(overhead.stages),
+            "overhead_unknown": list(overhead.unknown),
+            "models": [trials[seed].model for seed in seeds],
+            "token_share": self._token_share(arm, seeds),
+        }
+        if difference is not None:
+            out |= {
+                "difference": difference.difference,
+                "alone": _ends(difference.alone),
+                "together": _ends(difference.together),
+                "second_lot": is_second_lot(self._lineage, self._trials[CONTROL], trials),
+                **self._multipliers(arm, difference, training.actual, overhead.spent.actual, ladder),
+            }
+        return out
+
+    def _multipliers(
+        self,
+        arm: str,
+        difference: Difference,
+        target: float | None,
+        overhead: float | None,
+        ladder: Sequence[Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        """R(L) / C, at the arm's loss and at both ends of its interval; nothing of what is not known."""
+        if not ladder or target is None:
+            return {}
+        costs, losses = [rung["flops"] for rung in ladder], [rung["loss"] for rung in ladder]
+        # The ladder's seeds may be fewer than those of the comparison: the arm's loss is the one on the same ones.
+        loss = self._mean(arm, ladder[0]["seeds"])
+        training = training_multiplier(costs, losses, loss, target)
+        out: dict[str, Any] = {"training_multiplier": _bounded(training)}
+        if difference.alone is not None:
+            half = (difference.alone.high - difference.alone.low) / 2
+            ends = [training_multiplier(costs, losses, at, target) for at in (loss + half, loss - half)]
+            out["training_multiplier_ends"] = [_bounded(end) for end in ends]
+        if overhead is not None:
+            out["net_multiplier"] = _bounded(net_multiplier(costs, losses, loss, target, overhead))
+            if overhead > 0:
+                out["break_even"] = _bounded(break_even(training, target, overhead))
+        return out
+
+    def _training(self, arm: str, seeds: Sequence[int]) -> Spent:
+        models = [self._trials[arm][seed].model for seed in seeds]
+        return mean([self._account.training(model) if model else Spent(None, None) for model in models])
+
+    def _overhead(self, arm: str, seeds: Sequence[int]) -> Overhead:
+        """The mean over seeds of what the arm needs beyond the control."""
+        if not all(self._trials[a][seed].model for a in (arm, CONTROL) for seed in seeds):
+            return Overhead((), (), Spent(None, None))
+        each = [self._account.overhead(self._trials[arm][s].model, self._trials[CONTROL][s].model) for s in seeds]
+        stages = dict.fromkeys(name for one in each for name in one.stages)
+        unknown = dict.fromkeys(name for one in each for name in one.unknown)
+        return Overhead(tuple(stages), tuple(unknown), mean([one.spent for one in each]))
+
+    def _fact(self, arm: str, seed: int, name: str) -> Any:
+        model = self._trials[arm][seed].model
+        return self._lineage.artifacts[model].facts.get(name) if model else None
+
+    def _tokens(self, arm: str, seeds: Sequence[int]) -> int | None:
+        """Tokens that a rung was trained on: the same at every seed, or unknown."""
+        found = {self._fact(arm, seed, "tokens") for seed in seeds}
+        return found.pop() if len(found) == 1 else None
+
+    def _token_share(self, arm: str, seeds: Sequence[int]) -> dict[str, float] | None:
+        """Each domain's share of the tokens that the arm's models were trained on; None where one does not say."""
+        sums: dict[str, int] = {}
+        for seed in seeds:
+            counted = self._fact(arm, seed, "tokens_by_domain")
+            if not counted:
+                return None
+            for domain, number in counted.items():
+                sums[domain] = sums.get(domain, 0) + number
+        whole = sum(sums.values())
+        return {domain: number / whole for domain, number in sorted(sums.items())} if whole else None
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _bounded(number: Bounded) -> dict[str, Any]:
+    """In JSON, which has no infinity: the value None is one."""
+    return {"value": number.value if math.isfinite(number.value) else None, "bound": number.bound}
