@@ -35,12 +35,12 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
     folder = tmp_path_factory.mktemp("verdict")
     write_jsonl(folder / "data" / "a.jsonl", range(40))
 
-    def made(arms: dict[str, Any], **more: Any) -> str:
+    def made(arms: dict[str, Any], *, arm: str | None = None, **more: Any) -> str:
         before = Path.cwd()
         os.chdir(folder)
         try:
             with contextlib.suppress(DataError):
-                run(recipe(arms, **more), quiet=True)
+                run(recipe(arms, **more), arm=arm, quiet=True)
             return verdict(Run("runs/trials"))
         finally:
             os.chdir(before)
@@ -96,6 +96,13 @@ def test_a_target_that_was_not_measured(make: Make) -> None:
 def test_one_seed_shows_nothing(make: Make) -> None:
     said = make({"random": {}, "better": BETTER}, seeds=1)
     assert line(said, "better").endswith("one seed shows nothing") and "the spread between runs" in said
+
+
+def test_a_comparison_of_an_earlier_run_says_so(make: Make) -> None:
+    """Random's models are of another recipe now, so the one arm that was run again has nothing beside it."""
+    make({"random": {}, "better": BETTER})
+    said = make({"random": {}, "better": BETTER}, arm="better", schedule="cosine")
+    assert "this comparison is of an earlier run" in said
 
 
 def test_a_run_without_a_comparison_says_nothing(make: Make) -> None:

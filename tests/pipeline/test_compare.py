@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from tests.pipeline.small import tree, units_done, write_jsonl
-from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Quiet, recipe, stage, trained
+from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Quiet, recipe, stage, trained
 
 from vernier.core import fault, stats
 from vernier.core.errors import DataError, RecipeError
@@ -180,6 +180,17 @@ def test_training_that_says_nothing_of_its_cost_is_unknown(here: Path, go: Go) -
     assert arm["training"] == {"planned": None, "actual": None} and arm["token_share"] is None
     assert "training_multiplier" not in arm and "net_multiplier" not in arm
     assert told(done)["ladder"], "random's own is known"
+
+
+def test_an_overhead_that_is_unknown_is_not_nothing(here: Path, go: Go) -> None:
+    data = recipe({"random": {}, "judged": {}, **LADDER}).to_data()
+    data["stages"]["meta"] = stage(Quiet, on=False, in_={"corpus": "clean"}, with_={"losses": [1.0]})
+    data["stages"]["judged"] = stage(Judge, in_={"corpus": "clean", "model": "meta"})
+    data["arms"]["judged"] = {"train": {"in": {"scores": "judged"}, "with": {"losses": BETTER}}}
+    arm = arms(go(Recipe.from_data(data)))["judged"]
+    assert arm["overhead_unknown"] == ["meta", "judged"]
+    assert arm["overhead"] == {"planned": None, "actual": None}
+    assert arm["training_multiplier"]["value"] > 1 and "net_multiplier" not in arm and "break_even" not in arm
 
 
 def test_several_domains_count_the_same(here: Path, go: Go) -> None:

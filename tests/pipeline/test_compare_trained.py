@@ -13,7 +13,9 @@ import pytest
 from vernier.core.recipe import Recipe
 from vernier.core.run import Run
 from vernier.models.flops import of_folder
+from vernier.pipeline.account import Account
 from vernier.pipeline.compare import FILE
+from vernier.pipeline.lineage import finished
 
 ONE = {"workers": 1}
 TINY = {"model": {"hidden": 16, "layers": 1}, "context": 32, "tokens": 1024, "batch": 4}
@@ -72,7 +74,8 @@ def test_trained_arms_are_compared_and_their_scoring_is_paid_for(here: Path, go:
     tokens = np.concatenate([t.column("num_tokens").drop_null().to_numpy() for t in tables])
     windows = [w for n in tokens for w in ([n] if n <= 32 else [32] * (1 + -(-(n - 32) // 16)))]
     scoring = sum(cost.forward(w, w * (w + 1) / 2) for w in windows)
-    assert arm["overhead"]["actual"] >= scoring and 0.5 < arm["overhead"]["planned"] / arm["overhead"]["actual"] < 2
+    spent = Account(finished(Recipe.from_data(RECIPE).nodes(), {}, done, done.store)).of("nll")
+    assert spent.actual == pytest.approx(scoring) and 0.5 < spent.planned / spent.actual < 2
     assert not [defect for defect in facts["defects"] if defect["stage"] == "nll"]
     shares = pq.read_table(done.folder / "comparison" / FILE).to_pylist()
     by_domain = {r["domain"]: r["value"] for r in shares if r["metric"] == "token_share" and r["arm"] == "low_loss"}

@@ -22,7 +22,7 @@ def size(num_bytes: float) -> str:
 
 def flops(number: float | None) -> str:
     """Floating-point operations: 1.23e+15; None -> a dash."""
-    return "-" if number is None else f"{number:.2e}"
+    return "-" if number is None else f"{number:.2e}" if number else "0"
 
 
 def outline(values: Mapping[str, Any], indent: int = 2) -> str:

@@ -28,8 +28,8 @@ Four methods are for whoever needs them:
                          settings and the inputs alone, before it runs; with the finished artifact what it really took,
                          all its rows counted, wherever they came from; None where that can not be known. A stage that
                          computes with a model needs it (`vernier.models.flops` has the arithmetic): without it a
-                         comparison of arms counts reading and selecting as 0, and calls the cost of others' stages
-                         that train or read a model unknown
+                         comparison of arms counts 0 for a stage that reads or selects, and calls the cost of one that
+                         trains or reads a network unknown
 """
 
 from __future__ import annotations

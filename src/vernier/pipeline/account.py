@@ -50,8 +50,8 @@ class Account:
     def of(self, name: str) -> Spent:
         """The cost of one node: what its plugin says, else what its artifact does.
 
-        A plugin that says nothing costs nothing where it is Vernier's own or has to do with no model; else it is
-        unknown.
+        A plugin that says nothing costs nothing, unless it trains or reads a network: then it is unknown. A network is
+        a model that tells its number of parameters, and of a plugin from elsewhere any model.
         """
         if name not in self._known:
             node, artifact = self._lineage.nodes[name], self._lineage.artifacts[name]
@@ -61,12 +61,18 @@ class Account:
                 spent = Spent(_number(plugin.flops(inputs, None)), _number(plugin.flops(inputs, artifact)))
             elif "flops" in artifact.facts:
                 spent = Spent(None, _number(artifact.facts["flops"]))
-            elif type(plugin).__module__.startswith("vernier.") or not _has_model(plugin):
-                spent = Spent(0.0, 0.0)
-            else:
+            elif self._has_network(name):
                 spent = Spent(None, None)
+            else:
+                spent = Spent(0.0, 0.0)
             self._known[name] = spent
         return self._known[name]
+
+    def _has_network(self, name: str) -> bool:
+        node, artifacts = self._lineage.nodes[name], self._lineage.artifacts
+        models = [a for a in map(artifacts.__getitem__, [name, *node.inputs.values()]) if a.kind == "model"]
+        own = type(node.plugin).__module__.startswith("vernier.")
+        return any("parameters" in model.facts or not own for model in models)
 
     def training(self, model: str) -> Spent:
         """The cost of the training stage that made a model: never nothing, so without a word of it unknown."""
@@ -125,10 +131,6 @@ def seconds(run: Run) -> dict[str, float]:
         elif event["event"] == "stage_done" and event["node"] in at_work:
             by_key[at_work[event["node"]]] = event["seconds"]
     return {name: by_key[record["key"]] for name, record in run.nodes.items() if record["key"] in by_key}
-
-
-def _has_model(plugin: Any) -> bool:
-    return plugin.makes == "model" or any(kind.rstrip("?*") == "model" for kind in plugin.takes.values())
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

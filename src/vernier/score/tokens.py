@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from vernier.core.artifact import Artifact
 from vernier.core.errors import RecipeError
 from vernier.core.shard import Inputs, Shard
 from vernier.models import tokenizer as models
@@ -37,6 +38,10 @@ class Tokens:
     def facts(self, inputs: Inputs) -> dict[str, Any]:
         """Whose tokens were counted."""
         return {"tokenizer": models.Tokenizer(inputs.folder("tokenizer")).digest}
+
+    def flops(self, inputs: Inputs, out: Artifact | None) -> float:
+        """None of the model's: only its tokenizer is read."""
+        return 0.0
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         """One row for each document."""
