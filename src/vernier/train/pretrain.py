@@ -140,6 +140,8 @@ class Pretrain:
             model = self._start(inputs, tokenizer, context).to(device())
             plan = self._plan(inputs, tokenizer, source, context)
             trained = train(model, source, plan, inputs, ranks)
+            if ranks.rank > 0:
+                return {}  # what the first rank returns and writes is the result
             logging.disable_progress_bar()
             model.save_pretrained(out)
         tokenizer.copy_to(out)
