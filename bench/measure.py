@@ -3,9 +3,9 @@
     cpu_s   user + system seconds of every process of the tree. A watching process makes itself the subreaper
             (prctl), so orphans come to it; it adds up what the kernel says as each process is reaped (wait4, which
             includes what that process reaped itself).
-    peak    the largest sum, over samples taken every 50 ms, of the processes' memory. `peak_bytes` is PSS (what is
-            shared counts once, in parts; mapped files in use count); `peak_anon_bytes` is the part of it that is
-            backed by no file and so can not be dropped.
+    peak    the largest sum, over samples taken every 50 ms (less often where a sample takes long), of the processes'
+            memory. `peak_bytes` is PSS (what is shared counts once, in parts; mapped files in use count);
+            `peak_anon_bytes` is the part of it that is backed by no file and so can not be dropped.
     wall_s  from start until the command itself ends
 
 The watcher's own work is not part of these numbers. Alone:  python bench/measure.py COMMAND [ARGUMENT ...]
@@ -31,9 +31,9 @@ from statistics import median
 from typing import Any
 
 SAMPLE_S = 0.05
+WATCHING = 0.05  # most of a core that sampling takes: the kernel walks every page of every process for it
 ORPHANS_S = 10.0  # how long processes may outlive the command before they are ended
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-PLACES = ("--scratch", "--work")  # options that name a place on this machine
 RESULTS = Path(__file__).parent / "results"
 PLACES = ("--scratch", "--work")  # options that name a place on this machine
 LIBRARIES = (
@@ -282,7 +282,8 @@ class _Watcher:
             self.peak = max(self.peak, sum(pss for pss, _ in sizes))
             self.peak_anon = max(self.peak_anon, sum(anon for _, anon in sizes))
             self.processes = max(self.processes, len(tree))
-            self._done.wait(max(0.0, began + SAMPLE_S - time.perf_counter()))
+            spent = time.perf_counter() - began
+            self._done.wait(max(SAMPLE_S - spent, spent / WATCHING - spent))
 
 
 def descendants(root: int) -> list[int]:

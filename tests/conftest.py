@@ -12,6 +12,9 @@ import pytest
 
 PROJECT = Path(__file__).parent.parent
 
+# Two threads of PyTorch that wait for each other on busy cores take a hundred times as long as one (docs/log.md).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # What a shell runs in the background ignores SIGINT, and so would every process that a test starts and then interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -78,13 +78,15 @@ def _function() -> Any:
             for at in range(0, len(targets), step):
                 part, wanted = states[at : at + step], targets[at : at + step, None]
                 logits = (part @ matrix.T).to(grad_weight.dtype)
-                scale = logits.logsumexp(1, keepdim=True)
-                total += (1 - share) * (scale - logits.gather(1, wanted)).double().sum()
-                grad = (logits - scale).exp_()
-                grad.scatter_add_(1, wanted, torch.full_like(scale, share - 1))
+                log_p = logits.log_softmax(1)
+                total -= (1 - share) * log_p.gather(1, wanted).double().sum()
+                said = None
                 if share:
                     said = (soft[at : at + step] @ soft_weight.T)[:, : len(weight)].to(logits.dtype).softmax(1)
-                    total += share * (scale[:, 0] - (said * logits).sum(1)).double().sum()
+                    total -= share * (said * log_p).sum(1).double().sum()
+                grad = log_p.exp_()
+                grad.scatter_add_(1, wanted, torch.full_like(wanted, share - 1, dtype=grad.dtype))
+                if said is not None:
                     grad.sub_(said, alpha=share)
                 grad = grad.to(low)
                 torch.matmul(grad, matrix, out=grad_hidden[at : at + step])

@@ -225,6 +225,7 @@ def _read(model: Any, head: Any, text: torch.Tensor, some: Sequence[Window]) -> 
     Returns float32 losses in nat, on the CPU, in pieces.
     """
     import torch
+    from torch.nn import functional
 
     inputs = torch.stack([text[w.start : w.end] for w in some])
     wanted = torch.cat([text[w.first : w.end + 1] for w in some])
@@ -237,8 +238,7 @@ def _read(model: Any, head: Any, text: torch.Tensor, some: Sequence[Window]) -> 
     for at in range(0, len(wanted), step):
         chunk = states[at : at + step]
         logits = (chunk if head is None else head(chunk)).float()
-        right = logits.gather(1, wanted[at : at + step, None])[:, 0]
-        pieces.append((logits.logsumexp(1) - right).cpu())
+        pieces.append(functional.cross_entropy(logits, wanted[at : at + step], reduction="none").cpu())
     return pieces
 
 
