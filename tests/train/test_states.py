@@ -54,26 +54,24 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def states(folder: Path) -> list[dict[str, Any]]:
-    """The facts of all states in a store."""
+    """Step and kind of all states in a store."""
     records = (json.loads(path.read_text()) for path in (folder / ".vernier" / "units").glob("??/*/done.json"))
-    return [record["facts"] for record in records if "lasting" in record["facts"]]
+    facts = [record["facts"] for record in records if "lasting" in record["facts"]]
+    return [{"step": found["step"], "lasting": found["lasting"]} for found in facts]
 
 
 def steps_done(board: Path) -> list[int]:
-    """The tokens of each step that the event files of a training tell of, in their order, over the length of a step."""
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    """The steps that TensorBoard shows of a training."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    found: list[int] = []
-    for path in sorted(board.iterdir()):
-        for event in EventFileLoader(str(path)).Load():
-            found += [event.step // STEP for value in event.summary.value if value.tag == "loss"]
-    return found
+    shown = EventAccumulator(str(board)).Reload()
+    return [e.step // STEP for e in shown.Scalars("loss")] if "loss" in shown.Tags()["scalars"] else []
 
 
 def test_lengths_share_their_beginning(here: Path) -> None:
     alone = run(recipe(long=constant(20)), out="alone", quiet=True)
     assert steps_done(Path("alone/log/long")) == list(range(1, 21))
-    assert states(here) == [{"step": 15, "end": None, "lasting": True}]
+    assert states(here) == [{"step": 15, "lasting": True}]
     fresh = Recipe("fresh", store="other")
     for name, entry in recipe(short=constant(12), long=constant(20)).to_data()["stages"].items():
         fresh._put_stage(name, entry, fresh.marks)
@@ -144,6 +142,43 @@ def test_killed_at_random_times_it_comes_out_the_same(here: Path) -> None:
     assert start(here).wait(60) == 0
     assert Run.open("killed").artifact("train").content == clean.nodes["train"]["content"]
     assert [found for found in states(here) if not found["lasting"]] == []
+
+
+def test_what_tensorboard_shows_survives_a_kill(here: Path) -> None:
+    """The steps before the state that a training goes on from stay on the board; the ones behind it come once."""
+    process = start(here, VERNIER_FAULT="commit.done@train/0", VERNIER_FAULT_KILLS="group")
+    assert process.wait(100) == -signal.SIGKILL
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter("killed/log/train", purge_step=1) as writer:  # what the killed one had not written yet
+        for step in range(1, 14):
+            writer.add_scalar("loss", 0.0, step * STEP)
+    assert start(here).wait(100) == 0
+    assert steps_done(Path("killed/log/train")) == list(range(1, 31))
+
+
+def test_the_end_of_one_length_leaves_the_states_of_another(here: Path) -> None:
+    """A longer training is killed; a shorter one runs to its end; the longer one goes on where it was."""
+    for _ in range(2):
+        process = start(here, VERNIER_FAULT="commit.done@train/0", VERNIER_FAULT_KILLS="group")
+        assert process.wait(100) == -signal.SIGKILL
+    assert max(found["step"] for found in states(here)) == 20
+    run(recipe(short=constant(12)), out="short", quiet=True)
+    shutil.rmtree("killed/log/train")
+    assert start(here).wait(100) == 0
+    assert steps_done(Path("killed/log/train")) == list(range(21, 31))
+
+
+def test_a_recomputation_begins_at_the_first_step(here: Path) -> None:
+    """`verify` neither begins from a kept state nor leaves one behind."""
+    from vernier.pipeline.verify import recompute
+
+    done = run(recipe(train=constant(12)), out="run", quiet=True)
+    for path in Path(".vernier/units").glob("??/*/*/state.safetensors"):
+        path.write_bytes(b"whoever reads this fails")
+    before = tree(here / ".vernier")
+    assert [same for name, _, same in recompute(done, 100) if name == "train"] == [True]
+    assert tree(here / ".vernier") == before
 
 
 def test_states_are_for_prune(here: Path) -> None:

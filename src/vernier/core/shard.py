@@ -28,7 +28,7 @@ class Inputs:
     artifacts  by input name; optional inputs that the recipe does not give are absent
     seed       of this stage
     units      what the plugin takes from the outside world, if it has `units()`
-    states_of  key under which a plugin that `resumes` keeps its states; "" where nothing is kept
+    states_of  of a plugin that `resumes`: the key that its states share, and the key of its own work
     log        folder for what is no part of the output (TensorBoard, times); "" where nothing is logged
     """
 
@@ -36,7 +36,7 @@ class Inputs:
     artifacts: Mapping[str, Artifact]
     seed: int = 0
     units: tuple[Unit, ...] = ()
-    states_of: str = ""
+    states_of: tuple[str, str] | None = None
     log: str = ""
 
     def __contains__(self, name: str) -> bool:
@@ -118,7 +118,7 @@ class Inputs:
 
     def states(self) -> States:
         """What this stage kept on the way, here or before it was killed."""
-        return States(Store(self.store), self.states_of)
+        return States(Store(self.store), *(self.states_of or ("", "")))
 
 
 class Shard:

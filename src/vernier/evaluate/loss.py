@@ -23,6 +23,7 @@ from vernier.core.shard import Inputs
 from vernier.models.load import load_pair
 from vernier.models.nll import check_settings, measure
 from vernier.models.threads import threads
+from vernier.models.windows import UNNAMED
 
 RESULTS = pa.schema(
     [
@@ -35,7 +36,6 @@ RESULTS = pa.schema(
         ("num_tokens", pa.int64()),
     ]
 )
-UNNAMED = "(none)"  # documents without a domain
 RESERVED = ("macro", "all")
 
 

@@ -29,7 +29,7 @@ class Teacher:
     """What a teacher says of the same tokens.
 
     hidden   [N, d'], its last hidden states
-    weight   [V', d'], its output matrix, V' at least the model's V
+    weight   [V', d'], its output matrix; tokens that only one of the two models has weigh nothing
     share    r, the weight of its soft targets
     """
 
@@ -83,6 +83,7 @@ def _function() -> Any:
                 said = None
                 if share:
                     said = (soft[at : at + step] @ soft_weight.T)[:, : len(weight)].to(logits.dtype).softmax(1)
+                    said = torch.nn.functional.pad(said, (0, len(weight) - said.shape[1]))
                     total -= share * (said * log_p).sum(1).double().sum()
                 grad = log_p.exp_()
                 grad.scatter_add_(1, wanted, torch.full_like(wanted, share - 1, dtype=grad.dtype))

@@ -72,7 +72,8 @@ def _tasks(node: Node, shape: str, key: str, inputs: Inputs, store: Store) -> tu
         alone = replace(inputs, units=())  # a reader is handed its one unit
         return tuple(task(u.name, reader_key(plugin, seed, u), alone, source=u) for u in inputs.units)
     if shape == "build":
-        inputs = replace(inputs, states_of=states_key(plugin, seed, inputs))
+        shared = states_key(plugin, seed, inputs)
+        inputs = replace(inputs, states_of=(shared, whole_key(key)) if shared else None)
         return (task("0", whole_key(key), inputs, ranks=node.on.get("ranks") or 1),)
     shards = range(inputs.num_shards)
     if shape == "fold":

@@ -217,16 +217,18 @@ class Pools(contextlib.AbstractContextManager["Pools"]):
     def of(self, prepared: Prepared) -> Pool:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         on: Mapping[str, Any] = prepared.node.on
-        workers = on.get("workers") or (1 if prepared.shape == "build" else cores)
+        device = on.get("device") or "cpu"
+        workers = on.get("workers") or (1 if prepared.shape == "build" or device != "cpu" else cores)
         memory = on.get("memory") or _physical_memory() * 9 // 10 // workers
         threads = str(max(1, cores // (workers * (on.get("ranks") or 1))))  # each rank is a process of its own
-        kind = (workers, memory, on.get("device") or "cpu", threads)
+        kind = (workers, memory, device, threads)
         if kind not in self._pools:
             env = {
                 "OMP_NUM_THREADS": threads,
                 "MKL_NUM_THREADS": threads,
                 "TOKENIZERS_PARALLELISM": "false",
-                "VERNIER_DEVICE": kind[2],  # vernier.models.device
+                "VERNIER_DEVICE": device,  # vernier.models.device
+                "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it PyTorch refuses to be deterministic on a GPU
             }
             pool = Pool(workers=workers, memory=memory, recycle=256, env=env)
             self._pools[kind] = self._stack.enter_context(pool)

@@ -95,7 +95,8 @@ def recompute(run: Run, number: int) -> Iterator[tuple[str, str, bool]]:
             raise ResumeError("the run has nothing to make again", where=str(run.folder), do="run the recipe first")
         step = max(1, len(candidates) // max(1, number))
         for prepared, i in candidates[::step][:number]:
-            task = replace(prepared.tasks[i], store=str(Path(scratch) / "store"), base="")
+            alone = replace(prepared.tasks[i].inputs, states_of=None)  # from the first step on
+            task = replace(prepared.tasks[i], store=str(Path(scratch) / "store"), base="", inputs=alone)
             pool = pools.of(prepared)
             if prepared.shape == "fold":
                 task = replace(task, state=fold_rounds(prepared, pool, quiet=True))

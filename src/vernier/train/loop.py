@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vernier.core.errors import StageError
+from vernier.core import rng
+from vernier.core.errors import RecipeError, StageError
 from vernier.core.shard import Inputs
 from vernier.core.states import States
 from vernier.models.loss import Teacher, linear_cross_entropy, output_matrix
@@ -69,7 +70,7 @@ def train(model: Any, source: Source, plan: Plan, inputs: Inputs, ranks: Ranks) 
         betas=BETAS,
         fused=True,
     )
-    kept = _Kept(inputs.states(), plan, lead=ranks.rank == 0)
+    kept = _Kept(inputs.states(), plan, ranks)
     start = kept.newest()
     trained = Trained(np.zeros(len(source.domains), dtype=np.int64))
     if start is not None:
@@ -77,12 +78,15 @@ def train(model: Any, source: Source, plan: Plan, inputs: Inputs, ranks: Ranks) 
     objective = _objective(model, plan, ranks)
     model.train()
     first = sum(plan.sizes[: trained.step])
-    with _board(inputs if ranks.rank == 0 else None, trained.step) as board:
+    tokens = int(trained.metrics[-1]["tokens"]) if trained.metrics else 0
+    with _board(inputs if ranks.rank == 0 else None, tokens) as board, torch.random.fork_rng():
         for step in range(trained.step, len(plan.sizes)):
             rate = plan.lr * plan.schedule.rate(step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = source.take(first, plan.sizes[step])
+            # A model from elsewhere may have dropout: what it draws depends on the step, not on what was drawn before.
+            torch.manual_seed(_number(inputs.seed, step, ranks.rank))
             loss = _gradients(objective, batch, plan, ranks)
             norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP))
             if not np.isfinite([loss, norm]).all():
@@ -90,7 +94,7 @@ def train(model: Any, source: Source, plan: Plan, inputs: Inputs, ranks: Ranks) 
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             first += plan.sizes[step]
-            tokens = first * batch.targets.shape[1]
+            tokens += batch.targets.size
             row = {"step": step, "tokens": tokens, "loss": loss, "rate": rate, "grad_norm": norm}
             trained.add(batch, source.domain, row)
             board(row)
@@ -104,6 +108,12 @@ def _objective(model: Any, plan: Plan, ranks: Ranks) -> Any:
     import torch
 
     matrix, teacher = output_matrix(model), plan.teacher
+    if matrix is None and teacher is not None:
+        raise RecipeError(
+            "this model can not learn from a teacher",
+            found=f"{type(model).__name__}: its logits are not its output matrix times its last states",
+            do="leave out the input `teacher`",
+        )
     teacher_matrix = None if teacher is None else output_matrix(teacher)
 
     class Objective(torch.nn.Module):
@@ -157,54 +167,64 @@ def _gradients(objective: Any, batch: Windows, plan: Plan, ranks: Ranks) -> floa
 class _Kept:
     """The states of one training in the store.
 
-    A state before `schedule.open_until` serves a training of any length, a later one only this one. The last of the
-    first kind stays when all is done: a longer training begins there.
+    The state before step `schedule.open_until` serves a training of any length and stays when all is done: a longer one
+    begins there. Of the others only the newest is kept, and only until the model is committed.
     """
 
-    def __init__(self, states: States, plan: Plan, *, lead: bool) -> None:
-        self.states, self.plan, self.lead = states, plan, lead
-        self._end = [sum(plan.sizes), plan.schedule.decay]  # tells this training from one of another length
+    def __init__(self, states: States, plan: Plan, ranks: Ranks) -> None:
+        self.states, self.plan, self.ranks = states, plan, ranks
         self._last: ShardRef | None = None
 
     def newest(self) -> ShardRef | None:
-        """The state to go on from."""
+        """The state to go on from, the same on every rank."""
         until = self.plan.schedule.open_until
-        usable = [
-            found
-            for found in self.states.all()
-            if found.facts["end"] == self._end or (found.facts["end"] is None and found.facts["step"] <= until)
-        ]
+        usable = [found for found in self.states.all() if self.states.owns(found) or found.facts["step"] <= until]
         self._last = max(usable, key=lambda found: found.facts["step"], default=None)
+        if self.ranks.size > 1:
+            import torch
+
+            chosen = [self._last]
+            torch.distributed.broadcast_object_list(chosen)
+            self._last = chosen[0]
         return self._last
 
     def after(self, trained: Trained, model: Any, optimizer: Any) -> None:
         """Keep the state after a step if it is time; the one before it is no longer wanted."""
         step, until = trained.step, self.plan.schedule.open_until
-        if not self.lead or not (step == until or step % self.plan.checkpoint == 0):
+        if self.ranks.rank > 0 or not (step == until or step % self.plan.checkpoint == 0):
             return
-        facts = {"step": step, "end": None if step <= until else self._end, "lasting": step == until}
         before = self._last
-        self._last = self.states.keep(lambda folder: state.save(folder, model, optimizer, trained), facts)
+        self._last = self.states.keep(
+            lambda folder: state.save(folder, model, optimizer, trained), {"step": step}, lasting=step == until
+        )
         if before is not None and not before.facts["lasting"]:
             self.states.discard(before)
 
 
 @contextlib.contextmanager
-def _board(inputs: Inputs | None, step: int) -> Iterator[Any]:
-    """A function that shows a row of metrics in TensorBoard, where the run has a log."""
+def _board(inputs: Inputs | None, tokens: int) -> Iterator[Any]:
+    """A function that shows a row of metrics in TensorBoard, where the run has a log; what a kill left stays.
+
+    tokens   trained on so far: rows behind them come again
+    """
     if inputs is None or not inputs.log:
         yield lambda row: None
         return
     from torch.utils.tensorboard import SummaryWriter
 
     # The event file holds times and the host's name: it belongs to the log, not to the artifact.
-    with SummaryWriter(inputs.log, purge_step=step) as writer:
+    with SummaryWriter(inputs.log, purge_step=tokens + 1) as writer:
 
         def show(row: dict[str, float]) -> None:
             for name in ("loss", "rate", "grad_norm"):
                 writer.add_scalar(name, row[name], row["tokens"])
 
         yield show
+
+
+def _number(*parts: int) -> int:
+    """A number for a generator that depends on all of `parts`."""
+    return int.from_bytes(rng.id_of("train.step " + " ".join(map(str, parts)))[:7], "little")
 
 
 def _not_finite(step: int, loss: float, norm: float, batch: Windows, source: Source) -> StageError:

@@ -26,6 +26,7 @@ from vernier.models.load import load, misfit
 from vernier.models.loss import output_matrix
 from vernier.models.needs import needs
 from vernier.models.ranks import group
+from vernier.models.terms import Terms
 from vernier.models.threads import threads
 from vernier.models.tokenizer import Tokenizer
 from vernier.models.windows import Packed, Source, Stream, read_documents
@@ -33,6 +34,7 @@ from vernier.train.loop import Plan, train
 from vernier.train.schedule import Schedule
 from vernier.train.state import write_metrics
 
+CONTEXT = 256
 SMALL = Shape(hidden=64, layers=3)
 SHARE = 0.5  # of a teacher's soft targets: MiniPLM's code for vanilla distillation (arXiv 2410.17215)
 WARMUP = 0.05  # of the steps, where a cosine's warm-up is not given
@@ -44,7 +46,7 @@ class Pretrain:
 
     model        its size; by default that of `init`, else a width of 64 and 3 layers
     tokens       tokens to train on, rounded down to whole windows, in as many epochs as it takes; by default one
-    context      tokens in a window; that of `windows` if those are given
+    context      tokens in a window, by default 256; packed windows have their own
     max_tokens   train only on the first tokens of a document
     batch        windows in a step
     accumulate   pieces in which a step's windows go through the model: less memory, the same step
@@ -74,7 +76,7 @@ class Pretrain:
 
     model: Shape | None = None
     tokens: Count | None = None
-    context: int = 256
+    context: int | None = None
     max_tokens: int | None = None
     batch: int = 8
     accumulate: int = 1
@@ -96,12 +98,6 @@ class Pretrain:
             raise RecipeError("a teacher's `share` is above 0 and at most 1", found=f"share: {self.share}")
         if not 0 < self.decay < 1:
             raise RecipeError("`decay` is a share of the steps", found=f"decay: {self.decay}", expected="0 < decay < 1")
-        if self.tokens is not None and self.tokens < self.context:
-            raise RecipeError(
-                "the token budget is smaller than one window",
-                found=f"tokens: {self.tokens}, context: {self.context}",
-                expected="at least `context` tokens",
-            )
         if self.schedule == "constant" and self.warmup is None:
             raise RecipeError(
                 "a constant schedule needs its `warmup`",
@@ -117,13 +113,23 @@ class Pretrain:
                 found="both" if "corpus" in given else "neither",
                 expected="the input `corpus`, or `windows` from corpus.pack",
             )
-        for name, value in (("selection", None), ("max_tokens", self.max_tokens)):
+        for name, value in (("selection", None), ("max_tokens", self.max_tokens), ("context", self.context)):
             if "windows" in given and (name in given or value is not None):
                 raise RecipeError(
                     f"packed windows are fixed: `{name}` has no effect on them", do=f"give `{name}` to corpus.pack"
                 )
+        if "windows" not in given:
+            self._check_tokens(self.context or CONTEXT)
         if "teacher" not in given and self.share is not None:
             raise RecipeError("there is no teacher", found=f"share: {self.share}", do="give the input `teacher`")
+
+    def _check_tokens(self, context: int) -> None:
+        if self.tokens is not None and self.tokens < context:
+            raise RecipeError(
+                "the token budget is smaller than one window",
+                found=f"tokens: {self.tokens}, in windows of {context}",
+                expected="at least one window",
+            )
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
         """Writes a Hugging Face model folder with its tokenizer, and metrics.parquet (one row a step).
@@ -143,7 +149,9 @@ class Pretrain:
             if ranks.rank > 0:
                 return {}  # what the first rank returns and writes is the result
             logging.disable_progress_bar()
-            model.save_pretrained(out)
+            model.save_pretrained(out)  # with the code of a model that came with some
+        if "init" in inputs and Terms.of(inputs.folder("init")).trust_remote_code:
+            Terms(trust_remote_code=True).save(out)
         tokenizer.copy_to(out)
         write_metrics(out / "metrics.parquet", trained)
         tokens, losses = sum(plan.sizes) * context, [row["loss"] for row in trained.metrics]
@@ -166,7 +174,7 @@ class Pretrain:
         came from. Planned from the settings (None without `tokens`: one epoch is not counted beforehand)."""
         if out is not None:
             return out.facts["flops"]
-        context: int = inputs.facts("windows")["context"] if "windows" in inputs else self.context
+        context: int = inputs.facts("windows")["context"] if "windows" in inputs else self.context or CONTEXT
         tokens = self.tokens or (inputs.facts("windows")["tokens"] if "windows" in inputs else None)
         if tokens is None:
             return None
@@ -180,12 +188,11 @@ class Pretrain:
     def _source(self, inputs: Inputs, tokenizer: Tokenizer) -> tuple[Source, int]:
         """Where windows come from, and their length."""
         if "windows" not in inputs:
-            documents = read_documents(inputs, tokenizer, self.max_tokens)
-            return Stream(
-                documents, context=self.context, separator=tokenizer.separator, seed=inputs.seed
-            ), self.context
+            documents, context = read_documents(inputs, tokenizer, self.max_tokens), self.context or CONTEXT
+            return Stream(documents, context=context, separator=tokenizer.separator, seed=inputs.seed), context
         _same_tokenizer(inputs.facts("windows").get("tokenizer"), tokenizer, "windows")
         packed = Packed(inputs.folder("windows"), seed=inputs.seed)
+        self._check_tokens(packed.context)
         return packed, packed.context
 
     def _plan(self, inputs: Inputs, tokenizer: Tokenizer, source: Source, context: int) -> Plan:

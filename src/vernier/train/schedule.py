@@ -14,6 +14,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from vernier.core.errors import RecipeError
+
 FLOOR = 0.1  # the cosine's last value
 
 
@@ -25,12 +27,21 @@ class Schedule:
     steps    in all
     warmup   of them, in which the rate rises
     decay    of them, the last ones, in which a constant rate falls
+    Raises RecipeError if the rate would not reach its highest.
     """
 
     kind: Literal["cosine", "constant"]
     steps: int
     warmup: int
     decay: int
+
+    def __post_init__(self) -> None:
+        if self.warmup > self.steps - self.decay:
+            raise RecipeError(
+                "the warm-up is longer than the training leaves room for",
+                found=f"{self.warmup} of {self.steps} steps" + (f", {self.decay} to decay" if self.decay else ""),
+                do="lower `warmup`, or train on more tokens",
+            )
 
     def rate(self, step: int) -> float:
         """The rate of a step, in (0, 1]."""

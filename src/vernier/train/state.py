@@ -4,8 +4,8 @@
     state.json          step, what was trained on so far
     metrics.parquet     one row a step (`METRICS`)
 
-Windows are found by their number (`vernier.models.windows`) and nothing else is random, so these three are the whole
-state; bit for bit, since tensors are kept as they are.
+Windows are found by their number (`vernier.models.windows`), and what a model draws (dropout) depends on the number of
+the step, so these three are the whole state; bit for bit, since tensors are kept as they are.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def restore(folder: Path, model: Any, optimizer: Any) -> Trained:
     whole["state"] = {
         number: {part: tensors[f"{part}.{name}"] for part in MOMENTS}
         for number, (name, _) in enumerate(_in_order(model, optimizer))
+        if f"step.{name}" in tensors  # a parameter that no loss has reached has none
     }
     optimizer.load_state_dict(whole)
     told = json.loads((folder / "state.json").read_text("utf-8"))
