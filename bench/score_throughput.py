@@ -14,7 +14,7 @@ round by round. The models are Llama-style with tied embeddings, trained for som
 
     python bench/score_throughput.py [--models 1M,10M,124M] [--rounds N] [--work DIR]
 
-`--work` keeps the trained models for the next call.
+Each model has a result of its own. `--work` keeps the trained models for the next call.
 """
 
 from __future__ import annotations
@@ -220,29 +220,25 @@ def main() -> None:
     names = given.models.split(",")
     if unknown := set(names) - set(SIZES):
         parser.error(f"no such model: {', '.join(sorted(unknown))} (there are {', '.join(SIZES)})")
-    table: list[dict[str, Any]] = []
-    verdict: list[dict[str, Any]] = []
     with scratch(given.work) as work:
         for name in names:
             started = time.perf_counter()
             folder = prepare(work, name, SIZES[name])
             ready = time.perf_counter()
             rows, demands = compare(name, folder, SIZES[name], given.rounds)
-            table, verdict = table + rows, verdict + demands
             took = f"{name}: prepared in {ready - started:.0f} s, measured in {time.perf_counter() - ready:.0f} s"
             print(took, file=sys.stderr, flush=True)
-    question = "How many tokens are scored in a second, beside plain transformers?"
-    found = result(
-        "score_throughput",
-        question,
-        table,
-        verdict,
-        rounds=given.rounds,
-        threads=THREADS,
-        seeds=[0],
-        versions=versions() | {name: metadata.version(name) for name in LIBRARIES},
-    )
-    save(found, small=given.small)
+            found = result(
+                f"score_throughput_{name}",
+                f"How many tokens does a model of {name} parameters score in a second, beside plain transformers?",
+                rows,
+                demands,
+                rounds=given.rounds,
+                threads=THREADS,
+                seeds=[0],
+                versions=versions() | {name: metadata.version(name) for name in LIBRARIES},
+            )
+            save(found, small=given.small)
 
 
 if __name__ == "__main__":
