@@ -146,6 +146,32 @@ def test_a_second_lot_is_told_from_the_others(whole: Run) -> None:
     }
 
 
+HELD = {"corpus": "clean", "selection": "pool"}
+MEASURED: dict[str, tuple[dict[str, Any], str]] = {
+    "other settings": ({"with": {"ease": 0.5}}, "ease: default -> 0.5"),
+    "other documents": ({"in": HELD}, "another corpus; another selection"),
+}
+
+
+@pytest.mark.parametrize("how", MEASURED)
+def test_an_arm_that_is_measured_otherwise_is_left_out(here: Path, go: Go, how: str) -> None:
+    """An easier test is no better model, neither of an arm nor of a rung; nor does it widen the others' intervals."""
+    change, differs = MEASURED[how]
+    fair = {"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}}
+    easy = {"easy": {"keep": HALF, "test": change}, "rung": {**trained(tokens=500), "test": change}}
+    found = told(go(recipe({**fair, **easy})))
+    for arm in easy:
+        assert f"{arm} was measured otherwise than random: it is left out ({differs})" in found["notes"]
+    assert found["order"] == ["random", "half"] and found["ladder"] == []
+    assert found["arms"]["half"] == arms(go(recipe(fair)))["half"]
+
+
+def test_with_every_other_arm_left_out_there_is_no_comparison(here: Path, go: Go) -> None:
+    found = told(go(recipe({"random": {}, "easy": {"keep": HALF, "test": {"with": {"ease": 0.5}}}})))
+    assert found["order"] == ["random"] and "difference" not in found["arms"]["random"]
+    assert any("no arm but those left out" in note for note in found["notes"])
+
+
 def test_outside_the_ladder_there_are_only_bounds(here: Path, go: Go) -> None:
     far = {"best": trained(losses=[1.0, 1.1, 1.2]), "worst": trained(losses=[9.0, 9.1, 9.2])}
     found = arms(go(recipe({"random": {}, **far, **LADDER})))

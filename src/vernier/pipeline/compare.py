@@ -27,7 +27,7 @@ from vernier.pipeline.contest import CONTROL, Contest
 from vernier.pipeline.keys import whole_key
 from vernier.pipeline.lineage import Lineage
 
-VERSION = 1
+VERSION = 2
 FILE = "comparison.parquet"
 SCHEMA = pa.schema(
     [

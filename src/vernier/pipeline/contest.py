@@ -19,7 +19,15 @@ from vernier.core.stats import (
     training_multiplier,
 )
 from vernier.pipeline.account import Account, Overhead, Spent, mean
-from vernier.pipeline.arms import Trial, Trials, apart, has_constant_rate, is_rung, is_second_lot
+from vernier.pipeline.arms import (
+    Trial,
+    Trials,
+    apart,
+    has_constant_rate,
+    is_rung,
+    is_second_lot,
+    measured_otherwise,
+)
 from vernier.pipeline.lineage import Lineage
 
 CONTROL = "random"
@@ -33,14 +41,15 @@ class Contest:
 
     def __init__(self, lineage: Lineage, account: Account, trials: Trials, target: Sequence[str]) -> None:
         self._lineage, self._account, self._trials = lineage, account, trials
-        measured = [trial.losses for by_seed in trials.values() for trial in by_seed.values()]
-        self.missing = [d for d in target if d in AVERAGES or not all(d in losses for losses in measured)]
-        self.domains = sorted({d for losses in measured for d in losses} - set(AVERAGES))
-        self._on = list(target) if target and not self.missing else [MACRO]
         self.notes: list[str] = []
         self.rungs: list[str] = []
         self.competitors: list[str] = []
         self._take_apart()
+        compared = [CONTROL, *self.competitors, *self.rungs]
+        measured = [trial.losses for arm in compared for trial in trials[arm].values()]
+        self.missing = [d for d in target if d in AVERAGES or not all(d in losses for losses in measured)]
+        self.domains = sorted({d for losses in measured for d in losses} - set(AVERAGES))
+        self._on = list(target) if target and not self.missing else [MACRO]
 
     def _take_apart(self) -> None:
         others = [arm for arm in self._trials if arm != CONTROL]
@@ -49,6 +58,10 @@ class Contest:
         control = self._trials[CONTROL]
         for arm in kept[1:]:
             trials = self._trials[arm]
+            differs = measured_otherwise(self._lineage, control, trials)
+            if differs:
+                self.notes.append(f"{arm} was measured otherwise than {CONTROL}: it is left out ({'; '.join(differs)})")
+                continue
             if not is_rung(self._lineage, control, trials):
                 self.competitors.append(arm)
             elif has_constant_rate(self._lineage, {**control, **trials}):
@@ -94,7 +107,8 @@ class Contest:
     def _compare(self) -> Comparison | None:
         """The competitors against the control; None, with a note, where there is nothing to pair."""
         if not self.competitors:
-            self.notes.append(f"no arm but rungs of {CONTROL}'s ladder: nothing to compare it with")
+            left = f"rungs of {CONTROL}'s ladder" if self.rungs else "those left out"
+            self.notes.append(f"no arm but {left}: nothing to compare {CONTROL} with")
             return None
         values = {arm: self._values(arm) for arm in [CONTROL, *self.competitors]}
         if not set.intersection(*(set(by_seed) for by_seed in values.values())):
