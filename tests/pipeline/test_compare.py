@@ -31,6 +31,7 @@ from vernier.pipeline.run import run
 Go = Callable[..., Run]
 BETTER = [3.5, 3.7, 3.65]
 LADDER = {"half_as_long": trained(tokens=500), "twice": trained(tokens=2000), "four_times": trained(tokens=4000)}
+KEPT = {"corpus": "clean", "selection": "keep"}
 SCORED = {"train": {"in": {"scores": "scores"}, "with": {"losses": BETTER}}}
 
 
@@ -206,6 +207,37 @@ def test_training_that_says_nothing_of_its_cost_is_unknown(here: Path, go: Go) -
     assert arm["training"] == {"planned": None, "actual": None} and arm["token_share"] is None
     assert "training_multiplier" not in arm and "net_multiplier" not in arm
     assert told(done)["ladder"], "random's own is known"
+
+
+def test_training_on_another_compute_than_the_control_is_told(here: Path, go: Go) -> None:
+    """Up to one in a hundred counts as equal."""
+    longer = {f"x{tokens}": {"keep": HALF, **trained(tokens=tokens)} for tokens in (8000, 1011, 1009, 989, 991)}
+    done = go(recipe({"random": {}, **longer}))
+    found = arms(done)
+    assert {name: found[name]["equal_compute"] for name in longer} == {
+        "x8000": False,
+        "x1011": False,
+        "x1009": True,
+        "x989": False,
+        "x991": True,
+    }
+    assert "x8000 trained with 8 times the compute of random: no verdict on it" in told(done)["notes"]
+    assert not any(note.startswith("x1009") for note in told(done)["notes"])
+    assert [row["value"] for row in rows(done, arm="x8000", metric="compute")] == [8]
+
+
+def test_where_operations_are_unknown_tokens_tell_the_compute(here: Path, go: Go) -> None:
+    quiet = {"plain": 1000, "longer": 2000, "silent": None}
+    given = {
+        name: {"train": stage(Quiet, on=False, in_=KEPT, with_={"losses": BETTER, "tokens": tokens})}
+        for name, tokens in quiet.items()
+    }
+    done = go(recipe({"random": {}, **given}))
+    assert {name: arms(done)[name]["compute"] for name in quiet} == {"plain": 1, "longer": 2, "silent": None}
+    assert [arms(done)[name]["equal_compute"] for name in quiet] == [True, False, True]
+    assert [note for note in told(done)["notes"] if "take care that it is equal" in note] == [
+        "nobody knows what training took in silent or random: take care that it is equal"
+    ]
 
 
 def test_an_overhead_that_is_unknown_is_not_nothing(here: Path, go: Go) -> None:

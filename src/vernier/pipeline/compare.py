@@ -181,6 +181,7 @@ def _rows(facts: Mapping[str, Any], measured: Mapping[str, Trials]) -> Iterator[
                 continue
             yield row("bits_per_byte", "bit/byte", told["loss"], **at)
             if "difference" in told:
+                yield row("compute", "1", told["compute"], **at)
                 yield row("difference", "bit/byte", told["difference"], ends=told["alone"], **at)
                 yield row("difference_together", "bit/byte", told["difference"], ends=told["together"], **at)
             for what in ("training", "overhead"):

@@ -32,6 +32,7 @@ from vernier.pipeline.lineage import Lineage
 
 CONTROL = "random"
 CONFIDENCE = 0.95
+EQUAL = 0.01  # share of the control's compute by which an arm's may differ and still be judged
 MACRO = "macro"
 AVERAGES = (MACRO, "all")  # what an evaluation writes beside its domains
 
@@ -80,6 +81,8 @@ class Contest:
         ladder = self._ladder(seeds)
         comparable = found is not None or not self.competitors
         arms = [CONTROL, *self.competitors] if comparable else []
+        compute = {arm: self._compute(arm, seeds) for arm in self.competitors if found is not None}
+        self._note_compute(compute)
         return {
             "on": self._on,
             "judged": self._on != [MACRO],
@@ -89,7 +92,11 @@ class Contest:
             "noise": found.noise if found is not None and found.df else None,
             "confidence": CONFIDENCE,
             "order": arms,  # of the recipe, which a manifest's mappings do not keep
-            "arms": {arm: self._arm(arm, seeds, found.arms.get(arm) if found else None, ladder) for arm in arms},
+            "arms": {
+                arm: self._arm(arm, seeds, found.arms.get(arm) if found else None, ladder)
+                | ({"compute": compute[arm], "equal_compute": _is_equal(compute[arm])} if arm in compute else {})
+                for arm in arms
+            },
             "ladder": ladder,
             "notes": self.notes,
         }
@@ -209,6 +216,20 @@ class Contest:
                 out["break_even"] = _bounded(break_even(training, target, overhead))
         return out
 
+    def _compute(self, arm: str, seeds: Sequence[int]) -> float | None:
+        """An arm's training over the control's: in operations, where these are unknown in tokens; None if both are."""
+        one, control = (self._training(name, seeds).actual for name in (arm, CONTROL))
+        if one is None or control is None:
+            one, control = (self._tokens(name, seeds) for name in (arm, CONTROL))
+        return one / control if one and control else None
+
+    def _note_compute(self, compute: Mapping[str, float | None]) -> None:
+        for arm, times in compute.items():
+            if times is None:
+                self.notes.append(f"nobody knows what training took in {arm} or {CONTROL}: take care that it is equal")
+            elif not _is_equal(times):
+                self.notes.append(f"{arm} trained with {times:.3g} times the compute of {CONTROL}: no verdict on it")
+
     def _training(self, arm: str, seeds: Sequence[int]) -> Spent:
         models = [self._trials[arm][seed].model for seed in seeds]
         return mean([self._account.training(model) if model else Spent(None, None) for model in models])
@@ -242,6 +263,11 @@ class Contest:
                 sums[domain] = sums.get(domain, 0) + number
         whole = sum(sums.values())
         return {domain: number / whole for domain, number in sorted(sums.items())} if whole else None
+
+
+def _is_equal(times: float | None) -> bool:
+    """Whether nothing is known against equal compute."""
+    return times is None or abs(times - 1) <= EQUAL
 
 
 def _ends(interval: Interval | None) -> list[float] | None:
