@@ -181,6 +181,16 @@ def test_outside_the_ladder_there_are_only_bounds(here: Path, go: Go) -> None:
     assert found["worst"]["training_multiplier"] == {"value": 0.5, "bound": "<"}
 
 
+def test_a_break_even_that_is_unknown_is_not_never(here: Path, go: Go) -> None:
+    """Random is the top of its ladder: a better arm is worth more than 1x, nobody knows how much."""
+    lost = {"train": {"in": {"scores": "scores"}, "with": {"losses": [5.0, 5.1, 5.2]}}}
+    done = go(recipe({"random": {}, "scored": SCORED, "lost": lost, "short": trained(tokens=500)}))
+    assert arms(done)["scored"]["training_multiplier"] == {"value": 1, "bound": ">"}
+    assert "break_even" not in arms(done)["scored"] and rows(done, arm="scored", metric="break_even") == []
+    assert arms(done)["lost"]["break_even"] == {"value": None, "bound": ""}
+    assert [row["value"] for row in rows(done, arm="lost", metric="break_even")] == [None]
+
+
 def test_without_a_ladder_there_is_no_multiplier(here: Path, go: Go) -> None:
     done = go(recipe({"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}}))
     assert "training_multiplier" not in arms(done)["half"] and told(done)["ladder"] == []

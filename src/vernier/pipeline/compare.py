@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
         pa.field("seed", pa.int64()),  # null: over the seeds that are compared
         pa.field("domain", pa.string()),  # null: on the target (macro over the domains where there is none)
         pa.field("metric", pa.string(), nullable=False),
-        pa.field("value", pa.float64()),  # null: unknown, or (`break_even`) never
+        pa.field("value", pa.float64()),  # null: unknown; of `break_even`: never (unknown has no row)
         pa.field("low", pa.float64()),  # ends of the confidence interval
         pa.field("high", pa.float64()),
         pa.field("bound", pa.string(), nullable=False),  # "<" or ">": the value is a bound, not a number

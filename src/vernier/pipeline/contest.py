@@ -212,8 +212,9 @@ class Contest:
             out["training_multiplier_ends"] = [_bounded(end) for end in ends]
         if overhead is not None:
             out["net_multiplier"] = _bounded(net_multiplier(costs, losses, loss, target, overhead))
-            if overhead > 0:
-                out["break_even"] = _bounded(break_even(training, target, overhead))
+            paid_back = break_even(training, target, overhead) if overhead > 0 else None
+            if paid_back is not None:
+                out["break_even"] = _bounded(paid_back)
         return out
 
     def _compute(self, arm: str, seeds: Sequence[int]) -> float | None:
