@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from tests.pipeline.small import tree, units_done, write_jsonl
-from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Quiet, recipe, stage, trained
+from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Measure, Quiet, Train, recipe, stage, trained
 
 from vernier.core import fault, stats
 from vernier.core.errors import DataError, RecipeError
@@ -298,6 +298,36 @@ def test_one_experiment_under_two_names_is_refused(here: Path, go: Go, how: str)
         go(recipe({"random": {}, "again": TWINS[how], "half": {"keep": HALF}}))
     assert "seed 0" in str(caught.value) and "draw: 1" in str(caught.value)
     assert Run("runs/trials").nodes["comparison"]["earlier"] is False
+
+
+def test_arms_that_differ_in_what_is_not_finished_are_no_twins(here: Path, go: Go) -> None:
+    """Whatever ran first: what is not made yet tells them apart as well, and one recipe has one verdict."""
+    data = recipe({"random": {}, "a": {}, "b": {}}).to_data()
+    data["stages"]["extra"] = stage("select.slice", in_={"corpus": "clean"}, with_={"range": [0, 1]})
+    data["arms"] |= {"a": {"keep": HALF}, "b": {"keep": HALF, "extra": {"with": {"range": [0, 0.5]}}}}
+    both = Recipe.from_data(data)
+    assert go(both, to="test").artifact("comparison").facts["twins"] == []
+    assert go(both).artifact("comparison").facts["twins"] == []
+    del data["arms"]["b"]["extra"]
+    with pytest.raises(RecipeError, match="'a' and 'b' are one experiment"):
+        go(Recipe.from_data(data))
+
+
+def test_twins_in_a_later_evaluation_alone_are_two_experiments(here: Path, go: Go) -> None:
+    """a and b share the model of `test` but not that of `first`, which has no seeds."""
+    data = recipe({"random": {}, "a": {}, "b": {}}).to_data()
+    first = {
+        "meta": stage(Train, on=False, in_={"corpus": "clean"}, with_={"losses": [4.0]}),
+        "first": stage(Measure, on=False, in_={"model": "meta"}),
+    }
+    clean, pool = (data["stages"].pop(name) for name in ("clean", "pool"))
+    data["stages"] = {"clean": clean, "pool": pool, **first, **data["stages"]}
+    data["seeds"]["values"] = [1, 2]
+    for arm, loss in {"a": 3.0, "b": 2.0}.items():
+        data["arms"][arm] = {"keep": HALF, "meta": {"with": {"losses": [loss]}}}
+    done = go(Recipe.from_data(data))
+    assert list(done.artifact("comparison").facts["evaluations"]) == ["first", "test"]
+    assert done.artifact("comparison").facts["twins"] == []
 
 
 def test_the_same_windows_under_other_settings_are_two_experiments(here: Path, go: Go) -> None:

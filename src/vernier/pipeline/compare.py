@@ -52,7 +52,8 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
     None if no evaluation has the arm `random` and another one.
     """
     measured = {stage: arms for stage, arms in evaluations(lineage).items() if CONTROL in arms and len(arms) > 1}
-    if all(map(_is_shared, measured.values())) and not _twins(lineage, measured, ()):
+    alike = _alike(recipe, measured)
+    if all(map(_is_shared, measured.values())) and not _twins(lineage, measured, (), alike):
         return None
     names = sorted({trial.node for arms in measured.values() for seeds in arms.values() for trial in seeds.values()})
     target = _domains(recipe)
@@ -60,7 +61,11 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
     stage = {
         "plugin": COMPARISON,
         "version": VERSION,
-        "settings": {"target": target, "seeds": list(recipe.seeds.stages) if recipe.seeds else []},
+        "settings": {
+            "target": target,
+            "seeds": list(recipe.seeds.stages) if recipe.seeds else [],
+            "alike": alike,
+        },
         "seed": None,
         "inputs": {name: lineage.artifacts[name].content for name in names},
     }
@@ -72,7 +77,7 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
     if artifact is None:
         ref = store.unit(whole_key(key))
         if ref is None:
-            facts = _facts(lineage, measured, target, behind) | {"repeats": stage["settings"]["seeds"]}
+            facts = _facts(lineage, measured, target, behind, alike) | {"repeats": stage["settings"]["seeds"]}
             with store.workspace() as folder:
                 pq.write_table(pa.Table.from_pylist(list(_rows(facts, measured)), SCHEMA), folder / FILE)
                 ref = store.commit_unit(whole_key(key), folder, facts=facts)
@@ -106,7 +111,9 @@ def check(facts: Mapping[str, Any], folder: str) -> None:
         )
 
 
-def _facts(lineage: Lineage, measured: Mapping[str, Trials], target: list[str], behind: list[str]) -> dict[str, Any]:
+def _facts(
+    lineage: Lineage, measured: Mapping[str, Trials], target: list[str], behind: list[str], alike: list[list[str]]
+) -> dict[str, Any]:
     account = Account(lineage)
     contests = {s: Contest(lineage, account, arms, target) for s, arms in measured.items() if not _is_shared(arms)}
     every = list(contests.values())
@@ -119,13 +126,15 @@ def _facts(lineage: Lineage, measured: Mapping[str, Trials], target: list[str], 
         "target": target,
         "evaluations": {stage: contest.facts() for stage, contest in contests.items()},
         "defects": account.defects(behind),
-        "twins": _twins(lineage, measured, {arm for contest in every for arm in contest.rungs}),
+        "twins": _twins(lineage, measured, {arm for contest in every for arm in contest.rungs}, alike),
         "missing": nowhere,
         "domains": sorted({domain for contest in every for domain in contest.domains}),
     }
 
 
-def _twins(lineage: Lineage, measured: Mapping[str, Trials], rungs: Container[str]) -> list[dict[str, Any]]:
+def _twins(
+    lineage: Lineage, measured: Mapping[str, Trials], rungs: Container[str], alike: Container[list[str]]
+) -> list[dict[str, Any]]:
     """Arms that are the same experiment in every evaluation that both have, and the seed at which that shows.
 
     Arms that share the very nodes of an evaluation may still differ elsewhere: in what they export, or in others.
@@ -134,12 +143,19 @@ def _twins(lineage: Lineage, measured: Mapping[str, Trials], rungs: Container[st
     arms = dict.fromkeys(arm for trials in measured.values() for arm in trials if arm not in rungs)
     for one, other in combinations(arms, 2):
         both = [trials for trials in measured.values() if one in trials and other in trials]
-        seeds = [s for t in both if (s := twin_at(lineage, t[one], t[other])) is not None]
-        differ = any((one in node.arms) != (other in node.arms) for node in lineage.nodes.values())
-        apart = any(t[one][s].node != t[other][s].node for t, s in zip(both, seeds, strict=False))
-        if seeds and len(seeds) == len(both) and (apart or not differ):
-            found.append({"arms": [one, other], "seed": seeds[0]})
+        same = [(t, s) for t in both if (s := twin_at(lineage, t[one], t[other])) is not None]
+        apart = any(t[one][s].node != t[other][s].node for t, s in same)
+        if same and len(same) == len(both) and (apart or [one, other] in alike):
+            found.append({"arms": [one, other], "seed": same[0][1]})
     return found
+
+
+def _alike(recipe: Recipe, measured: Mapping[str, Trials]) -> list[list[str]]:
+    """Pairs of arms that share every node of the recipe, finished or not."""
+    nodes = recipe.nodes()
+    arms = dict.fromkeys(arm for trials in measured.values() for arm in trials)
+    pairs = [list(pair) for pair in combinations(arms, 2)]
+    return [pair for pair in pairs if all((pair[0] in node.arms) == (pair[1] in node.arms) for node in nodes)]
 
 
 def _is_shared(arms: Trials) -> bool:
