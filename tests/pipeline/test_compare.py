@@ -330,6 +330,23 @@ def test_twins_in_a_later_evaluation_alone_are_two_experiments(here: Path, go: G
     assert done.artifact("comparison").facts["twins"] == []
 
 
+ONCE = {"train": {"in": {"selection": "pool"}}}
+UNREPEATED: dict[str, tuple[dict[str, Any], list[str], str]] = {
+    "one of several": ({"random": {}, "half": {"keep": HALF}, "once": ONCE}, ["random", "half"], "once"),
+    "the only one": ({"random": {}, "once": ONCE}, [], "once"),
+    "the control": ({"random": ONCE, "half": {"keep": HALF}}, [], "random"),
+}
+
+
+@pytest.mark.parametrize("how", UNREPEATED)
+def test_an_arm_that_does_not_repeat_per_seed_is_told(here: Path, go: Go, how: str) -> None:
+    some, compared, missing = UNREPEATED[how]
+    found = told(go(recipe(some)))
+    assert found["order"] == compared
+    reason = "does not repeat per seed, and other arms do: it is left out (add train to `seeds: from`)"
+    assert f"{missing} {reason}" in found["notes"]
+
+
 def test_the_same_windows_under_other_settings_are_two_experiments(here: Path, go: Go) -> None:
     done = go(recipe({"random": {}, "random2": {"keep": SECOND}, "other": trained(losses=BETTER)}))
     facts = [done.artifact(f"train@{arm}@0").facts["windows"] for arm in ("random", "other")]

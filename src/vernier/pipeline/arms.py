@@ -59,6 +59,21 @@ def evaluations(lineage: Lineage) -> dict[str, dict[str, dict[int, Trial]]]:
     return found
 
 
+def unrepeated(lineage: Lineage) -> dict[str, dict[str, str]]:
+    """What `evaluations` leaves out: stage -> arm -> the node that measured it once, where other arms repeat."""
+    measured = [
+        node
+        for name, node in lineage.nodes.items()
+        if node.plugin.makes == "results" and lineage.artifacts[name].facts.get("bits_per_byte")
+    ]
+    seeded = {node.stage for node in measured if node.seeded}
+    found: dict[str, dict[str, str]] = {}
+    for node in measured:
+        if node.stage in seeded and not node.seeded:
+            found.setdefault(node.stage, {}).update(dict.fromkeys(node.arms, node.id))
+    return found
+
+
 def measured_otherwise(lineage: Lineage, control: Mapping[int, Trial], arm: Mapping[int, Trial]) -> list[str]:
     """What tells the evaluation of an arm from the control's: its settings in words, and inputs other than `model`."""
     found: dict[str, None] = {}

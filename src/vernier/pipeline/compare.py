@@ -22,8 +22,8 @@ from vernier.core.nodes import Node
 from vernier.core.recipe import Recipe
 from vernier.core.written import COMPARISON
 from vernier.pipeline.account import Account
-from vernier.pipeline.arms import Trials, evaluations, twin_at
-from vernier.pipeline.contest import CONTROL, Contest
+from vernier.pipeline.arms import Trials, evaluations, twin_at, unrepeated
+from vernier.pipeline.contest import CONTROL, Contest, uncontested
 from vernier.pipeline.keys import whole_key
 from vernier.pipeline.lineage import Lineage
 
@@ -51,11 +51,14 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
 
     None if no evaluation has the arm `random` and another one.
     """
-    measured = {stage: arms for stage, arms in evaluations(lineage).items() if CONTROL in arms and len(arms) > 1}
+    every, lost = evaluations(lineage), unrepeated(lineage)
+    measured = {stage: arms for stage, arms in every.items() if CONTROL in arms and len(arms) > 1}
+    lost = {stage: nodes for stage, nodes in lost.items() if CONTROL in nodes or CONTROL in every[stage]}
     alike = _alike(recipe, measured)
-    if all(map(_is_shared, measured.values())) and not _twins(lineage, measured, (), alike):
+    if all(map(_is_shared, measured.values())) and not lost and not _twins(lineage, measured, (), alike):
         return None
     names = sorted({trial.node for arms in measured.values() for seeds in arms.values() for trial in seeds.values()})
+    names = sorted({*names, *(name for nodes in lost.values() for name in nodes.values())})
     target = _domains(recipe)
     node = Node(COMPARISON, COMPARISON, None, (), 0, False, None, {name: name for name in names}, {})
     stage = {
@@ -78,6 +81,7 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
         ref = store.unit(whole_key(key))
         if ref is None:
             facts = _facts(lineage, measured, target, behind, alike) | {"repeats": stage["settings"]["seeds"]}
+            _note_lost(facts["evaluations"], lineage, lost, target)
             with store.workspace() as folder:
                 pq.write_table(pa.Table.from_pylist(list(_rows(facts, measured)), SCHEMA), folder / FILE)
                 ref = store.commit_unit(whole_key(key), folder, facts=facts)
@@ -158,6 +162,21 @@ def _alike(recipe: Recipe, measured: Mapping[str, Trials]) -> list[list[str]]:
     return [pair for pair in pairs if all((pair[0] in node.arms) == (pair[1] in node.arms) for node in nodes)]
 
 
+def _note_lost(
+    evaluations: dict[str, Any], lineage: Lineage, lost: Mapping[str, Mapping[str, str]], target: list[str]
+) -> None:
+    """Say of arms that do not repeat per seed, where others do, that they are not compared."""
+    for stage, nodes in lost.items():
+        notes: list[str] = []
+        for arm, name in nodes.items():
+            model = lineage.nodes[name].inputs.get("model", name)
+            add = f"add {lineage.nodes[model].stage} to `seeds: from`"
+            notes.append(f"{arm} does not repeat per seed, and other arms do: it is left out ({add})")
+        if stage not in evaluations:
+            evaluations[stage] = uncontested(target, [])
+        evaluations[stage]["notes"] += notes
+
+
 def _is_shared(arms: Trials) -> bool:
     """Whether all arms share what was measured: there is nothing to compare."""
     nodes: dict[int, set[str]] = {}
@@ -187,7 +206,7 @@ def _rows(facts: Mapping[str, Any], measured: Mapping[str, Trials]) -> Iterator[
         return {"metric": metric, "unit": unit, "value": value, "low": low, "high": high, **plain, **more}
 
     for stage, found in facts["evaluations"].items():
-        for arm, trials in measured[stage].items():
+        for arm, trials in measured.get(stage, {}).items():
             at = {"evaluation": stage, "arm": arm}
             for seed, trial in sorted(trials.items()):
                 for domain, value in sorted(trial.losses.items()):  # a manifest read again has them in this order

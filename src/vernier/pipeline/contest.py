@@ -266,6 +266,20 @@ class Contest:
         return {domain: number / whole for domain, number in sorted(sums.items())} if whole else None
 
 
+def uncontested(target: Sequence[str], notes: Sequence[str]) -> dict[str, Any]:
+    """The facts of an evaluation in which nothing can stand beside the control, with notes that say why."""
+    nothing: dict[str, Any] = {
+        "seeds": [],
+        "left_out": [],
+        "df": 0,
+        "noise": None,
+        "order": [],
+        "arms": {},
+        "ladder": [],
+    }
+    return {"on": list(target) or [MACRO], "judged": False, "confidence": CONFIDENCE, **nothing, "notes": list(notes)}
+
+
 def _is_equal(times: float | None) -> bool:
     """Whether nothing is known against equal compute."""
     return times is None or abs(times - 1) <= EQUAL
