@@ -80,6 +80,14 @@ def test_a_cost_that_was_not_planned_is_a_defect(make: Make) -> None:
     assert "DEFECT: train@better@0 was planned at 1.00e+04 FLOPs and took 4.00e+04: 4 times as many" in said
 
 
+def test_more_compute_is_no_better_arm(make: Make) -> None:
+    """Better or worse: only at equal compute is that a verdict."""
+    said = make({"random": {}, "longer": {"keep": HALF, **trained(tokens=8000)}, "better": BETTER})
+    assert line(said, "longer").endswith("not at equal compute") and "-1.5000" in line(said, "longer")
+    assert line(said, "better").endswith("better than random")
+    assert "longer trained with 8 times the compute of random: no verdict on it" in said
+
+
 def test_without_a_target_there_is_no_verdict(make: Make) -> None:
     said = make({"random": {}, "better": BETTER}, target=None)
     assert "-0.9667" in said and "mean over domains" in said  # of macro, which is twice the loss

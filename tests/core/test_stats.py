@@ -181,10 +181,17 @@ def test_the_ladder_ends_in_bounds() -> None:
 def test_the_net_multiplier_counts_everything() -> None:
     assert net_multiplier(*LADDER, 3.0, 1.0, 0.6).value == pytest.approx(2 / 1.6)
     assert net_multiplier(*LADDER, 2.0, 1.0, 1.0) == Bounded(2.0, ">")
-    assert break_even(Bounded(2.0), 1.0, 0.6).value == pytest.approx(0.6)
+    exact = break_even(Bounded(2.0), 1.0, 0.6)
+    assert exact is not None and exact.value == pytest.approx(0.6)
     paid_back = break_even(Bounded(4.0, ">"), 1.0, 0.6)
+    assert paid_back is not None
     assert (paid_back.value, paid_back.bound) == (pytest.approx(0.2), "<")
-    assert break_even(Bounded(0.9), 1.0, 0.6) == Bounded(math.inf)
+    assert break_even(Bounded(0.9), 1.0, 0.6) == break_even(Bounded(0.9, "<"), 1.0, 0.6) == Bounded(math.inf)
+
+
+def test_a_multiplier_above_one_or_less_tells_nothing_of_the_break_even() -> None:
+    """It may be 0.9 or 100: neither never nor soon."""
+    assert break_even(Bounded(0.9, ">"), 1.0, 0.6) is None and break_even(Bounded(1.0, ">"), 1.0, 0.6) is None
 
 
 @given(st.lists(st.floats(0, 10), min_size=2, max_size=6), st.floats(-1, 11), st.floats(-1, 11))

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from tests.pipeline.small import tree, units_done, write_jsonl
-from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Quiet, recipe, stage, trained
+from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Measure, Quiet, Train, recipe, stage, trained
 
 from vernier.core import fault, stats
 from vernier.core.errors import DataError, RecipeError
@@ -31,6 +31,7 @@ from vernier.pipeline.run import run
 Go = Callable[..., Run]
 BETTER = [3.5, 3.7, 3.65]
 LADDER = {"half_as_long": trained(tokens=500), "twice": trained(tokens=2000), "four_times": trained(tokens=4000)}
+KEPT = {"corpus": "clean", "selection": "keep"}
 SCORED = {"train": {"in": {"scores": "scores"}, "with": {"losses": BETTER}}}
 
 
@@ -146,12 +147,48 @@ def test_a_second_lot_is_told_from_the_others(whole: Run) -> None:
     }
 
 
+HELD = {"corpus": "clean", "selection": "pool"}
+MEASURED: dict[str, tuple[dict[str, Any], str]] = {
+    "other settings": ({"with": {"ease": 0.5}}, "ease: default -> 0.5"),
+    "other documents": ({"in": HELD}, "another corpus; another selection"),
+}
+
+
+@pytest.mark.parametrize("how", MEASURED)
+def test_an_arm_that_is_measured_otherwise_is_left_out(here: Path, go: Go, how: str) -> None:
+    """An easier test is no better model, neither of an arm nor of a rung; nor does it widen the others' intervals."""
+    change, differs = MEASURED[how]
+    fair = {"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}}
+    easy = {"easy": {"keep": HALF, "test": change}, "rung": {**trained(tokens=500), "test": change}}
+    found = told(go(recipe({**fair, **easy})))
+    for arm in easy:
+        assert f"{arm} was measured otherwise than random: it is left out ({differs})" in found["notes"]
+    assert found["order"] == ["random", "half"] and found["ladder"] == []
+    assert found["arms"]["half"] == arms(go(recipe(fair)))["half"]
+
+
+def test_with_every_other_arm_left_out_there_is_no_comparison(here: Path, go: Go) -> None:
+    found = told(go(recipe({"random": {}, "easy": {"keep": HALF, "test": {"with": {"ease": 0.5}}}})))
+    assert found["order"] == ["random"] and "difference" not in found["arms"]["random"]
+    assert any("no arm but those left out" in note for note in found["notes"])
+
+
 def test_outside_the_ladder_there_are_only_bounds(here: Path, go: Go) -> None:
     far = {"best": trained(losses=[1.0, 1.1, 1.2]), "worst": trained(losses=[9.0, 9.1, 9.2])}
     found = arms(go(recipe({"random": {}, **far, **LADDER})))
     assert found["best"]["training_multiplier"] == {"value": 4, "bound": ">"}
     assert found["best"]["training_multiplier_ends"] == [{"value": 4, "bound": ">"}] * 2
     assert found["worst"]["training_multiplier"] == {"value": 0.5, "bound": "<"}
+
+
+def test_a_break_even_that_is_unknown_is_not_never(here: Path, go: Go) -> None:
+    """Random is the top of its ladder: a better arm is worth more than 1x, nobody knows how much."""
+    lost = {"train": {"in": {"scores": "scores"}, "with": {"losses": [5.0, 5.1, 5.2]}}}
+    done = go(recipe({"random": {}, "scored": SCORED, "lost": lost, "short": trained(tokens=500)}))
+    assert arms(done)["scored"]["training_multiplier"] == {"value": 1, "bound": ">"}
+    assert "break_even" not in arms(done)["scored"] and rows(done, arm="scored", metric="break_even") == []
+    assert arms(done)["lost"]["break_even"] == {"value": None, "bound": ""}
+    assert [row["value"] for row in rows(done, arm="lost", metric="break_even")] == [None]
 
 
 def test_without_a_ladder_there_is_no_multiplier(here: Path, go: Go) -> None:
@@ -180,6 +217,37 @@ def test_training_that_says_nothing_of_its_cost_is_unknown(here: Path, go: Go) -
     assert arm["training"] == {"planned": None, "actual": None} and arm["token_share"] is None
     assert "training_multiplier" not in arm and "net_multiplier" not in arm
     assert told(done)["ladder"], "random's own is known"
+
+
+def test_training_on_another_compute_than_the_control_is_told(here: Path, go: Go) -> None:
+    """Up to one in a hundred counts as equal."""
+    longer = {f"x{tokens}": {"keep": HALF, **trained(tokens=tokens)} for tokens in (8000, 1011, 1009, 989, 991)}
+    done = go(recipe({"random": {}, **longer}))
+    found = arms(done)
+    assert {name: found[name]["equal_compute"] for name in longer} == {
+        "x8000": False,
+        "x1011": False,
+        "x1009": True,
+        "x989": False,
+        "x991": True,
+    }
+    assert "x8000 trained with 8 times the compute of random: no verdict on it" in told(done)["notes"]
+    assert not any(note.startswith("x1009") for note in told(done)["notes"])
+    assert [row["value"] for row in rows(done, arm="x8000", metric="compute")] == [8]
+
+
+def test_where_operations_are_unknown_tokens_tell_the_compute(here: Path, go: Go) -> None:
+    quiet = {"plain": 1000, "longer": 2000, "silent": None}
+    given = {
+        name: {"train": stage(Quiet, on=False, in_=KEPT, with_={"losses": BETTER, "tokens": tokens})}
+        for name, tokens in quiet.items()
+    }
+    done = go(recipe({"random": {}, **given}))
+    assert {name: arms(done)[name]["compute"] for name in quiet} == {"plain": 1, "longer": 2, "silent": None}
+    assert [arms(done)[name]["equal_compute"] for name in quiet] == [True, False, True]
+    assert [note for note in told(done)["notes"] if "take care that it is equal" in note] == [
+        "nobody knows what training took in silent or random: take care that it is equal"
+    ]
 
 
 def test_an_overhead_that_is_unknown_is_not_nothing(here: Path, go: Go) -> None:
@@ -230,6 +298,53 @@ def test_one_experiment_under_two_names_is_refused(here: Path, go: Go, how: str)
         go(recipe({"random": {}, "again": TWINS[how], "half": {"keep": HALF}}))
     assert "seed 0" in str(caught.value) and "draw: 1" in str(caught.value)
     assert Run("runs/trials").nodes["comparison"]["earlier"] is False
+
+
+def test_arms_that_differ_in_what_is_not_finished_are_no_twins(here: Path, go: Go) -> None:
+    """Whatever ran first: what is not made yet tells them apart as well, and one recipe has one verdict."""
+    data = recipe({"random": {}, "a": {}, "b": {}}).to_data()
+    data["stages"]["extra"] = stage("select.slice", in_={"corpus": "clean"}, with_={"range": [0, 1]})
+    data["arms"] |= {"a": {"keep": HALF}, "b": {"keep": HALF, "extra": {"with": {"range": [0, 0.5]}}}}
+    both = Recipe.from_data(data)
+    assert go(both, to="test").artifact("comparison").facts["twins"] == []
+    assert go(both).artifact("comparison").facts["twins"] == []
+    del data["arms"]["b"]["extra"]
+    with pytest.raises(RecipeError, match="'a' and 'b' are one experiment"):
+        go(Recipe.from_data(data))
+
+
+def test_twins_in_a_later_evaluation_alone_are_two_experiments(here: Path, go: Go) -> None:
+    """a and b share the model of `test` but not that of `first`, which has no seeds."""
+    data = recipe({"random": {}, "a": {}, "b": {}}).to_data()
+    first = {
+        "meta": stage(Train, on=False, in_={"corpus": "clean"}, with_={"losses": [4.0]}),
+        "first": stage(Measure, on=False, in_={"model": "meta"}),
+    }
+    clean, pool = (data["stages"].pop(name) for name in ("clean", "pool"))
+    data["stages"] = {"clean": clean, "pool": pool, **first, **data["stages"]}
+    data["seeds"]["values"] = [1, 2]
+    for arm, loss in {"a": 3.0, "b": 2.0}.items():
+        data["arms"][arm] = {"keep": HALF, "meta": {"with": {"losses": [loss]}}}
+    done = go(Recipe.from_data(data))
+    assert list(done.artifact("comparison").facts["evaluations"]) == ["first", "test"]
+    assert done.artifact("comparison").facts["twins"] == []
+
+
+ONCE = {"train": {"in": {"selection": "pool"}}}
+UNREPEATED: dict[str, tuple[dict[str, Any], list[str], str]] = {
+    "one of several": ({"random": {}, "half": {"keep": HALF}, "once": ONCE}, ["random", "half"], "once"),
+    "the only one": ({"random": {}, "once": ONCE}, [], "once"),
+    "the control": ({"random": ONCE, "half": {"keep": HALF}}, [], "random"),
+}
+
+
+@pytest.mark.parametrize("how", UNREPEATED)
+def test_an_arm_that_does_not_repeat_per_seed_is_told(here: Path, go: Go, how: str) -> None:
+    some, compared, missing = UNREPEATED[how]
+    found = told(go(recipe(some)))
+    assert found["order"] == compared
+    reason = "does not repeat per seed, and other arms do: it is left out (add train to `seeds: from`)"
+    assert f"{missing} {reason}" in found["notes"]
 
 
 def test_the_same_windows_under_other_settings_are_two_experiments(here: Path, go: Go) -> None:

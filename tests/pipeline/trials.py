@@ -56,7 +56,7 @@ class Train:
 
 @dataclass(frozen=True, kw_only=True)
 class Quiet:
-    """The same, by somebody who says nothing of it: no facts, no operations.
+    """The same, by somebody who says nothing of it: no operations, and no facts but the number of tokens, if given.
 
     losses   by seed
     """
@@ -67,10 +67,11 @@ class Quiet:
     draws: ClassVar[bool] = True
 
     losses: tuple[float, ...]
+    tokens: int | None = None
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
         (out / "model.json").write_text(json.dumps({"loss": self.losses[inputs.seed]}))
-        return {}
+        return {} if self.tokens is None else {"tokens": self.tokens}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +105,16 @@ class Judge:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """The model's loss on `odd`, and three times that on `even`."""
+    """The model's loss, times `ease`, on `odd`, and three times that on `even`."""
 
     version: ClassVar[int] = 1
     makes: ClassVar[str] = "results"
-    takes: ClassVar[Mapping[str, str]] = {"model": "model"}
+    takes: ClassVar[Mapping[str, str]] = {"model": "model", "corpus": "corpus?", "selection": "selection?"}
+
+    ease: float = 1.0
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
-        loss = json.loads((inputs.folder("model") / "model.json").read_text())["loss"]
+        loss = self.ease * json.loads((inputs.folder("model") / "model.json").read_text())["loss"]
         (out / "results.json").write_text(json.dumps(loss))
         return {"bits_per_byte": {"macro": 2 * loss, "all": 2 * loss, "even": 3 * loss, "odd": loss}}
 

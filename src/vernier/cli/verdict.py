@@ -135,11 +135,16 @@ def _warnings(facts: Told) -> Iterator[str]:
 
 
 def _said(one: Told, told: Told) -> str:
-    """The verdict of one arm: by the interval that holds for all arms at once. A second lot of random is a check."""
+    """The verdict of one arm: by the interval that holds for all arms at once, if it had the control's compute.
+
+    A second lot of random is a check.
+    """
     if one["second_lot"]:
         return "A/A check" if one["alone"] is None else f"A/A check {'FAILS' if _fails(one) else 'holds'}"
     if not told["judged"]:
         return "-"
+    if not one.get("equal_compute", True):  # a comparison of an older version does not say
+        return "not at equal compute"
     if one["together"] is None:
         return "one seed shows nothing"
     low, high = one["together"]

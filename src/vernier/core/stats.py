@@ -216,12 +216,13 @@ def net_multiplier(
     return Bounded(reached.value / (target + overhead), reached.bound)
 
 
-def break_even(training: Bounded, target: float, overhead: float) -> Bounded:
+def break_even(training: Bounded, target: float, overhead: float) -> Bounded | None:
     """How many times the target's compute must be trained before the overhead is paid back.
 
-    If the training multiplier m holds at any scale, x targets save (m - 1) x target. Infinite if m is 1 or less.
+    If the training multiplier m holds at any scale, x targets save (m - 1) x target. Infinite if m is 1 or less; None
+    (unknown) if m is only known to be above 1 or less.
     """
     turned = {"": "", ">": "<", "<": ">"}[training.bound]
     if training.value <= 1:
-        return Bounded(math.inf, "" if training.bound != ">" else turned)
+        return None if training.bound == ">" else Bounded(math.inf)
     return Bounded(overhead / ((training.value - 1) * target), turned)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vernier.core.changes import own_changes
 from vernier.core.fingerprint import key_of
 from vernier.core.nodes import Node
 from vernier.pipeline.keys import identity
@@ -56,6 +57,36 @@ def evaluations(lineage: Lineage) -> dict[str, dict[str, dict[int, Trial]]]:
             for arm in node.arms:
                 found.setdefault(node.stage, {}).setdefault(arm, {})[node.seed] = trial
     return found
+
+
+def unrepeated(lineage: Lineage) -> dict[str, dict[str, str]]:
+    """What `evaluations` leaves out: stage -> arm -> the node that measured it once, where other arms repeat."""
+    measured = [
+        node
+        for name, node in lineage.nodes.items()
+        if node.plugin.makes == "results" and lineage.artifacts[name].facts.get("bits_per_byte")
+    ]
+    seeded = {node.stage for node in measured if node.seeded}
+    found: dict[str, dict[str, str]] = {}
+    for node in measured:
+        if node.stage in seeded and not node.seeded:
+            found.setdefault(node.stage, {}).update(dict.fromkeys(node.arms, node.id))
+    return found
+
+
+def measured_otherwise(lineage: Lineage, control: Mapping[int, Trial], arm: Mapping[int, Trial]) -> list[str]:
+    """What tells the evaluation of an arm from the control's: its settings in words, and inputs other than `model`."""
+    found: dict[str, None] = {}
+    for seed in sorted(control.keys() & arm.keys()):
+        one, other = (lineage.nodes[trials[seed].node] for trials in (control, arm))
+        for change in own_changes(identity(one.plugin, one.seed), identity(other.plugin, other.seed)):
+            found[f"{change.what}: {change.before} -> {change.after}"] = None
+        sources = (one.inputs, other.inputs)
+        for label in sorted({*one.inputs, *other.inputs} - {"model"}):
+            contents = [lineage.artifacts[s[label]].content if label in s else "" for s in sources]
+            if contents[0] != contents[1]:
+                found[f"another {label}"] = None
+    return list(found)
 
 
 def is_rung(lineage: Lineage, control: Mapping[int, Trial], arm: Mapping[int, Trial]) -> bool:

@@ -22,12 +22,12 @@ from vernier.core.nodes import Node
 from vernier.core.recipe import Recipe
 from vernier.core.written import COMPARISON
 from vernier.pipeline.account import Account
-from vernier.pipeline.arms import Trials, evaluations, twin_at
-from vernier.pipeline.contest import CONTROL, Contest
+from vernier.pipeline.arms import Trials, evaluations, twin_at, unrepeated
+from vernier.pipeline.contest import CONTROL, Contest, uncontested
 from vernier.pipeline.keys import whole_key
 from vernier.pipeline.lineage import Lineage
 
-VERSION = 1
+VERSION = 2
 FILE = "comparison.parquet"
 SCHEMA = pa.schema(
     [
@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
         pa.field("seed", pa.int64()),  # null: over the seeds that are compared
         pa.field("domain", pa.string()),  # null: on the target (macro over the domains where there is none)
         pa.field("metric", pa.string(), nullable=False),
-        pa.field("value", pa.float64()),  # null: unknown, or (`break_even`) never
+        pa.field("value", pa.float64()),  # null: unknown; of `break_even`: never (unknown has no row)
         pa.field("low", pa.float64()),  # ends of the confidence interval
         pa.field("high", pa.float64()),
         pa.field("bound", pa.string(), nullable=False),  # "<" or ">": the value is a bound, not a number
@@ -51,16 +51,24 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
 
     None if no evaluation has the arm `random` and another one.
     """
-    measured = {stage: arms for stage, arms in evaluations(lineage).items() if CONTROL in arms and len(arms) > 1}
-    if all(map(_is_shared, measured.values())) and not _twins(lineage, measured, ()):
+    every, lost = evaluations(lineage), unrepeated(lineage)
+    measured = {stage: arms for stage, arms in every.items() if CONTROL in arms and len(arms) > 1}
+    lost = {stage: nodes for stage, nodes in lost.items() if CONTROL in nodes or CONTROL in every[stage]}
+    alike = _alike(recipe, measured)
+    if all(map(_is_shared, measured.values())) and not lost and not _twins(lineage, measured, (), alike):
         return None
     names = sorted({trial.node for arms in measured.values() for seeds in arms.values() for trial in seeds.values()})
+    names = sorted({*names, *(name for nodes in lost.values() for name in nodes.values())})
     target = _domains(recipe)
     node = Node(COMPARISON, COMPARISON, None, (), 0, False, None, {name: name for name in names}, {})
     stage = {
         "plugin": COMPARISON,
         "version": VERSION,
-        "settings": {"target": target, "seeds": list(recipe.seeds.stages) if recipe.seeds else []},
+        "settings": {
+            "target": target,
+            "seeds": list(recipe.seeds.stages) if recipe.seeds else [],
+            "alike": alike,
+        },
         "seed": None,
         "inputs": {name: lineage.artifacts[name].content for name in names},
     }
@@ -72,7 +80,8 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
     if artifact is None:
         ref = store.unit(whole_key(key))
         if ref is None:
-            facts = _facts(lineage, measured, target, behind) | {"repeats": stage["settings"]["seeds"]}
+            facts = _facts(lineage, measured, target, behind, alike) | {"repeats": stage["settings"]["seeds"]}
+            _note_lost(facts["evaluations"], lineage, lost, target)
             with store.workspace() as folder:
                 pq.write_table(pa.Table.from_pylist(list(_rows(facts, measured)), SCHEMA), folder / FILE)
                 ref = store.commit_unit(whole_key(key), folder, facts=facts)
@@ -106,7 +115,9 @@ def check(facts: Mapping[str, Any], folder: str) -> None:
         )
 
 
-def _facts(lineage: Lineage, measured: Mapping[str, Trials], target: list[str], behind: list[str]) -> dict[str, Any]:
+def _facts(
+    lineage: Lineage, measured: Mapping[str, Trials], target: list[str], behind: list[str], alike: list[list[str]]
+) -> dict[str, Any]:
     account = Account(lineage)
     contests = {s: Contest(lineage, account, arms, target) for s, arms in measured.items() if not _is_shared(arms)}
     every = list(contests.values())
@@ -119,13 +130,15 @@ def _facts(lineage: Lineage, measured: Mapping[str, Trials], target: list[str], 
         "target": target,
         "evaluations": {stage: contest.facts() for stage, contest in contests.items()},
         "defects": account.defects(behind),
-        "twins": _twins(lineage, measured, {arm for contest in every for arm in contest.rungs}),
+        "twins": _twins(lineage, measured, {arm for contest in every for arm in contest.rungs}, alike),
         "missing": nowhere,
         "domains": sorted({domain for contest in every for domain in contest.domains}),
     }
 
 
-def _twins(lineage: Lineage, measured: Mapping[str, Trials], rungs: Container[str]) -> list[dict[str, Any]]:
+def _twins(
+    lineage: Lineage, measured: Mapping[str, Trials], rungs: Container[str], alike: Container[list[str]]
+) -> list[dict[str, Any]]:
     """Arms that are the same experiment in every evaluation that both have, and the seed at which that shows.
 
     Arms that share the very nodes of an evaluation may still differ elsewhere: in what they export, or in others.
@@ -134,12 +147,34 @@ def _twins(lineage: Lineage, measured: Mapping[str, Trials], rungs: Container[st
     arms = dict.fromkeys(arm for trials in measured.values() for arm in trials if arm not in rungs)
     for one, other in combinations(arms, 2):
         both = [trials for trials in measured.values() if one in trials and other in trials]
-        seeds = [s for t in both if (s := twin_at(lineage, t[one], t[other])) is not None]
-        differ = any((one in node.arms) != (other in node.arms) for node in lineage.nodes.values())
-        apart = any(t[one][s].node != t[other][s].node for t, s in zip(both, seeds, strict=False))
-        if seeds and len(seeds) == len(both) and (apart or not differ):
-            found.append({"arms": [one, other], "seed": seeds[0]})
+        same = [(t, s) for t in both if (s := twin_at(lineage, t[one], t[other])) is not None]
+        apart = any(t[one][s].node != t[other][s].node for t, s in same)
+        if same and len(same) == len(both) and (apart or [one, other] in alike):
+            found.append({"arms": [one, other], "seed": same[0][1]})
     return found
+
+
+def _alike(recipe: Recipe, measured: Mapping[str, Trials]) -> list[list[str]]:
+    """Pairs of arms that share every node of the recipe, finished or not."""
+    nodes = recipe.nodes()
+    arms = dict.fromkeys(arm for trials in measured.values() for arm in trials)
+    pairs = [list(pair) for pair in combinations(arms, 2)]
+    return [pair for pair in pairs if all((pair[0] in node.arms) == (pair[1] in node.arms) for node in nodes)]
+
+
+def _note_lost(
+    evaluations: dict[str, Any], lineage: Lineage, lost: Mapping[str, Mapping[str, str]], target: list[str]
+) -> None:
+    """Say of arms that do not repeat per seed, where others do, that they are not compared."""
+    for stage, nodes in lost.items():
+        notes: list[str] = []
+        for arm, name in nodes.items():
+            model = lineage.nodes[name].inputs.get("model", name)
+            add = f"add {lineage.nodes[model].stage} to `seeds: from`"
+            notes.append(f"{arm} does not repeat per seed, and other arms do: it is left out ({add})")
+        if stage not in evaluations:
+            evaluations[stage] = uncontested(target, [])
+        evaluations[stage]["notes"] += notes
 
 
 def _is_shared(arms: Trials) -> bool:
@@ -171,7 +206,7 @@ def _rows(facts: Mapping[str, Any], measured: Mapping[str, Trials]) -> Iterator[
         return {"metric": metric, "unit": unit, "value": value, "low": low, "high": high, **plain, **more}
 
     for stage, found in facts["evaluations"].items():
-        for arm, trials in measured[stage].items():
+        for arm, trials in measured.get(stage, {}).items():
             at = {"evaluation": stage, "arm": arm}
             for seed, trial in sorted(trials.items()):
                 for domain, value in sorted(trial.losses.items()):  # a manifest read again has them in this order
@@ -181,6 +216,7 @@ def _rows(facts: Mapping[str, Any], measured: Mapping[str, Trials]) -> Iterator[
                 continue
             yield row("bits_per_byte", "bit/byte", told["loss"], **at)
             if "difference" in told:
+                yield row("compute", "1", told["compute"], **at)
                 yield row("difference", "bit/byte", told["difference"], ends=told["alone"], **at)
                 yield row("difference_together", "bit/byte", told["difference"], ends=told["together"], **at)
             for what in ("training", "overhead"):

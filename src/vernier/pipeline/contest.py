@@ -19,11 +19,20 @@ from vernier.core.stats import (
     training_multiplier,
 )
 from vernier.pipeline.account import Account, Overhead, Spent, mean
-from vernier.pipeline.arms import Trial, Trials, apart, has_constant_rate, is_rung, is_second_lot
+from vernier.pipeline.arms import (
+    Trial,
+    Trials,
+    apart,
+    has_constant_rate,
+    is_rung,
+    is_second_lot,
+    measured_otherwise,
+)
 from vernier.pipeline.lineage import Lineage
 
 CONTROL = "random"
 CONFIDENCE = 0.95
+EQUAL = 0.01  # share of the control's compute by which an arm's may differ and still be judged
 MACRO = "macro"
 AVERAGES = (MACRO, "all")  # what an evaluation writes beside its domains
 
@@ -33,14 +42,15 @@ class Contest:
 
     def __init__(self, lineage: Lineage, account: Account, trials: Trials, target: Sequence[str]) -> None:
         self._lineage, self._account, self._trials = lineage, account, trials
-        measured = [trial.losses for by_seed in trials.values() for trial in by_seed.values()]
-        self.missing = [d for d in target if d in AVERAGES or not all(d in losses for losses in measured)]
-        self.domains = sorted({d for losses in measured for d in losses} - set(AVERAGES))
-        self._on = list(target) if target and not self.missing else [MACRO]
         self.notes: list[str] = []
         self.rungs: list[str] = []
         self.competitors: list[str] = []
         self._take_apart()
+        compared = [CONTROL, *self.competitors, *self.rungs]
+        measured = [trial.losses for arm in compared for trial in trials[arm].values()]
+        self.missing = [d for d in target if d in AVERAGES or not all(d in losses for losses in measured)]
+        self.domains = sorted({d for losses in measured for d in losses} - set(AVERAGES))
+        self._on = list(target) if target and not self.missing else [MACRO]
 
     def _take_apart(self) -> None:
         others = [arm for arm in self._trials if arm != CONTROL]
@@ -49,6 +59,10 @@ class Contest:
         control = self._trials[CONTROL]
         for arm in kept[1:]:
             trials = self._trials[arm]
+            differs = measured_otherwise(self._lineage, control, trials)
+            if differs:
+                self.notes.append(f"{arm} was measured otherwise than {CONTROL}: it is left out ({'; '.join(differs)})")
+                continue
             if not is_rung(self._lineage, control, trials):
                 self.competitors.append(arm)
             elif has_constant_rate(self._lineage, {**control, **trials}):
@@ -67,6 +81,8 @@ class Contest:
         ladder = self._ladder(seeds)
         comparable = found is not None or not self.competitors
         arms = [CONTROL, *self.competitors] if comparable else []
+        compute = {arm: self._compute(arm, seeds) for arm in self.competitors if found is not None}
+        self._note_compute(compute)
         return {
             "on": self._on,
             "judged": self._on != [MACRO],
@@ -76,7 +92,11 @@ class Contest:
             "noise": found.noise if found is not None and found.df else None,
             "confidence": CONFIDENCE,
             "order": arms,  # of the recipe, which a manifest's mappings do not keep
-            "arms": {arm: self._arm(arm, seeds, found.arms.get(arm) if found else None, ladder) for arm in arms},
+            "arms": {
+                arm: self._arm(arm, seeds, found.arms.get(arm) if found else None, ladder)
+                | ({"compute": compute[arm], "equal_compute": _is_equal(compute[arm])} if arm in compute else {})
+                for arm in arms
+            },
             "ladder": ladder,
             "notes": self.notes,
         }
@@ -94,7 +114,8 @@ class Contest:
     def _compare(self) -> Comparison | None:
         """The competitors against the control; None, with a note, where there is nothing to pair."""
         if not self.competitors:
-            self.notes.append(f"no arm but rungs of {CONTROL}'s ladder: nothing to compare it with")
+            left = f"rungs of {CONTROL}'s ladder" if self.rungs else "those left out"
+            self.notes.append(f"no arm but {left}: nothing to compare {CONTROL} with")
             return None
         values = {arm: self._values(arm) for arm in [CONTROL, *self.competitors]}
         if not set.intersection(*(set(by_seed) for by_seed in values.values())):
@@ -191,9 +212,24 @@ class Contest:
             out["training_multiplier_ends"] = [_bounded(end) for end in ends]
         if overhead is not None:
             out["net_multiplier"] = _bounded(net_multiplier(costs, losses, loss, target, overhead))
-            if overhead > 0:
-                out["break_even"] = _bounded(break_even(training, target, overhead))
+            paid_back = break_even(training, target, overhead) if overhead > 0 else None
+            if paid_back is not None:
+                out["break_even"] = _bounded(paid_back)
         return out
+
+    def _compute(self, arm: str, seeds: Sequence[int]) -> float | None:
+        """An arm's training over the control's: in operations, where these are unknown in tokens; None if both are."""
+        one, control = (self._training(name, seeds).actual for name in (arm, CONTROL))
+        if one is None or control is None:
+            one, control = (self._tokens(name, seeds) for name in (arm, CONTROL))
+        return one / control if one and control else None
+
+    def _note_compute(self, compute: Mapping[str, float | None]) -> None:
+        for arm, times in compute.items():
+            if times is None:
+                self.notes.append(f"nobody knows what training took in {arm} or {CONTROL}: take care that it is equal")
+            elif not _is_equal(times):
+                self.notes.append(f"{arm} trained with {times:.3g} times the compute of {CONTROL}: no verdict on it")
 
     def _training(self, arm: str, seeds: Sequence[int]) -> Spent:
         models = [self._trials[arm][seed].model for seed in seeds]
@@ -228,6 +264,25 @@ class Contest:
                 sums[domain] = sums.get(domain, 0) + number
         whole = sum(sums.values())
         return {domain: number / whole for domain, number in sorted(sums.items())} if whole else None
+
+
+def uncontested(target: Sequence[str], notes: Sequence[str]) -> dict[str, Any]:
+    """The facts of an evaluation in which nothing can stand beside the control, with notes that say why."""
+    nothing: dict[str, Any] = {
+        "seeds": [],
+        "left_out": [],
+        "df": 0,
+        "noise": None,
+        "order": [],
+        "arms": {},
+        "ladder": [],
+    }
+    return {"on": list(target) or [MACRO], "judged": False, "confidence": CONFIDENCE, **nothing, "notes": list(notes)}
+
+
+def _is_equal(times: float | None) -> bool:
+    """Whether nothing is known against equal compute."""
+    return times is None or abs(times - 1) <= EQUAL
 
 
 def _ends(interval: Interval | None) -> list[float] | None:
