@@ -382,6 +382,18 @@ def test_arms_run_one_by_one_are_compared_as_soon_as_there_are_two(here: Path, g
     assert go(other, arm="half").nodes["comparison"]["earlier"] is True
 
 
+def test_an_arm_that_is_half_done_takes_no_seed_from_the_others(here: Path, go: Go) -> None:
+    fair = {"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}}
+    before = go(recipe(fair))
+    alone, numbers = arms(before)["half"], told(before)["seeds"]
+    more = recipe({**fair, "late": {"keep": HALF, **trained(losses=[3.0, 3.1, 3.2])}})
+    first = go(more, arm="late", seed=1)
+    assert told(first)["order"] == ["random", "half"] and told(first)["seeds"] == numbers == [0, 1, 2]
+    assert arms(first)["half"] == alone
+    assert "late lacks seeds that most arms have (0, 2): it is left out" in told(first)["notes"]
+    assert told(go(more, arm="late"))["order"] == ["random", "half", "late"]
+
+
 def test_a_recipe_without_seeds_has_one_run_and_no_interval(here: Path, go: Go) -> None:
     data = recipe({"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}, **LADDER}).to_data()
     del data["seeds"]

@@ -46,6 +46,7 @@ class Contest:
         self.rungs: list[str] = []
         self.competitors: list[str] = []
         self._take_apart()
+        self._leave_laggards()
         compared = [CONTROL, *self.competitors, *self.rungs]
         measured = [trial.losses for arm in compared for trial in trials[arm].values()]
         self.missing = [d for d in target if d in AVERAGES or not all(d in losses for losses in measured)]
@@ -73,6 +74,19 @@ class Contest:
                     f"{arm} is {CONTROL} on another number of tokens, but no rung of a ladder: under a cosine the rate "
                     "depends on where training ends (`schedule: constant` makes it one)"
                 )
+
+    def _leave_laggards(self) -> None:
+        """Take out arms that lack a seed which the control and most arms have: else it would be lost for all."""
+        arms = [CONTROL, *self.competitors]
+        most = [s for s in self._trials[CONTROL] if 2 * sum(s in self._trials[arm] for arm in arms) > len(arms)]
+        lacking = {arm: sorted(set(most) - self._trials[arm].keys()) for arm in self.competitors}
+        kept = [arm for arm in self.competitors if not lacking[arm]]
+        if kept:
+            for arm in self.competitors:
+                if lacking[arm]:
+                    seeds = ", ".join(map(str, lacking[arm]))
+                    self.notes.append(f"{arm} lacks seeds that most arms have ({seeds}): it is left out")
+            self.competitors = kept
 
     def facts(self) -> dict[str, Any]:
         """All of it in JSON values."""
