@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from tests.pipeline.small import tree, units_done, write_jsonl
-from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Measure, Quiet, Train, recipe, stage, trained
+from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Measure, Quiet, Train, Tune, recipe, stage, trained
 
 from vernier.core import fault, stats
 from vernier.core.errors import DataError, RecipeError
@@ -248,6 +248,20 @@ def test_where_operations_are_unknown_tokens_tell_the_compute(here: Path, go: Go
     assert [note for note in told(done)["notes"] if "take care that it is equal" in note] == [
         "nobody knows what training took in silent or random: take care that it is equal"
     ]
+
+
+def test_training_in_two_stages_has_no_multiplier_and_all_of_its_compute(here: Path, go: Go) -> None:
+    """The ladder is one of tuning: random's own first training is no less spent than the arm's."""
+    some = {"half": {"keep": HALF, **trained(losses=BETTER)}, "long": {"keep": HALF, **trained(tokens=8000)}}
+    data = recipe({"random": {}, **some, "short": {}}).to_data()
+    data["stages"]["tune"] = stage(Tune, on=False, in_={"model": "train"})
+    data["stages"]["test"] = stage(Measure, on=False, in_={"model": "tune"})
+    data["arms"]["short"] = {"tune": {"with": {"tokens": 500}}}
+    found = told(done := go(Recipe.from_data(data)))
+    assert found["ladder"] and "training_multiplier" not in arms(done)["half"]
+    assert "no multiplier of half: it and random differ in train before that training" in found["notes"]
+    assert arms(done)["half"]["compute"] == 1
+    assert arms(done)["long"]["compute"] == pytest.approx(81 / 11) and not arms(done)["long"]["equal_compute"]
 
 
 def test_an_overhead_that_is_unknown_is_not_nothing(here: Path, go: Go) -> None:

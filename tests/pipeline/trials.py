@@ -55,6 +55,27 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tune:
+    """Trains a model on, to no effect, for one operation a token."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "model"
+    takes: ClassVar[Mapping[str, str]] = {"model": "model"}
+    draws: ClassVar[bool] = True
+
+    tokens: int = 1000
+    schedule: str = "constant"
+
+    def flops(self, inputs: Inputs, out: Artifact | None) -> float | None:
+        return float(self.tokens)
+
+    def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
+        (out / "model.json").write_bytes((inputs.folder("model") / "model.json").read_bytes())
+        (out / "tuned").write_text(str(self.tokens))
+        return {"tokens": self.tokens}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quiet:
     """The same, by somebody who says nothing of it: no operations, and no facts but the number of tokens, if given.
 

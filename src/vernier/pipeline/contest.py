@@ -18,7 +18,7 @@ from vernier.core.stats import (
     net_multiplier,
     training_multiplier,
 )
-from vernier.pipeline.account import Account, Overhead, Spent, mean
+from vernier.pipeline.account import Account, Overhead, Spent, mean, total
 from vernier.pipeline.arms import (
     Trial,
     Trials,
@@ -200,7 +200,7 @@ class Contest:
                 "alone": _ends(difference.alone),
                 "together": _ends(difference.together),
                 "second_lot": is_second_lot(self._lineage, self._trials[CONTROL], trials),
-                **self._multipliers(arm, difference, training.actual, overhead.spent.actual, ladder),
+                **self._multipliers(arm, difference, training.actual, overhead.spent.actual, ladder, seeds),
             }
         return out
 
@@ -211,9 +211,17 @@ class Contest:
         target: float | None,
         overhead: float | None,
         ladder: Sequence[Mapping[str, Any]],
+        seeds: Sequence[int],
     ) -> dict[str, Any]:
         """R(L) / C, at the arm's loss and at both ends of its interval; nothing of what is not known."""
         if not ladder or target is None:
+            return {}
+        own = dict.fromkeys(self._lineage.nodes[n].stage for s in seeds for n in self._own_by_both(arm, s)[0])
+        if own:
+            # The ladder says what the last stage alone is worth.
+            self.notes.append(
+                f"no multiplier of {arm}: it and {CONTROL} differ in {', '.join(own)} before that training"
+            )
             return {}
         costs, losses = [rung["flops"] for rung in ladder], [rung["loss"] for rung in ladder]
         # The ladder's seeds may be fewer than those of the comparison: the arm's loss is the one on the same ones.
@@ -233,10 +241,22 @@ class Contest:
 
     def _compute(self, arm: str, seeds: Sequence[int]) -> float | None:
         """An arm's training over the control's: in operations, where these are unknown in tokens; None if both are."""
-        one, control = (self._training(name, seeds).actual for name in (arm, CONTROL))
+        both = [self._own_by_both(arm, seed) for seed in seeds]
+        one, control = (
+            total(
+                [*(self._training(name, [s]) for s in seeds), *(self._account.of(n) for own in both for n in own[side])]
+            ).actual
+            for side, name in enumerate((arm, CONTROL))
+        )
         if one is None or control is None:
+            if any(own for own, _ in both):
+                return None
             one, control = (self._tokens(name, seeds) for name in (arm, CONTROL))
         return one / control if one and control else None
+
+    def _own_by_both(self, arm: str, seed: int) -> tuple[list[str], list[str]]:
+        models = [self._trials[name][seed].model for name in (arm, CONTROL)]
+        return self._account.own_by_both(models[0], models[1]) if all(models) else ([], [])
 
     def _note_compute(self, compute: Mapping[str, float | None]) -> None:
         for arm, times in compute.items():
