@@ -365,6 +365,9 @@ def test_the_same_windows_under_other_settings_are_two_experiments(here: Path, g
     done = go(recipe({"random": {}, "random2": {"keep": SECOND}, "other": trained(losses=BETTER)}))
     facts = [done.artifact(f"train@{arm}@0").facts["windows"] for arm in ("random", "other")]
     assert facts[0] == facts[1] and done.artifact("comparison").facts["twins"] == []
+    assert [note for note in told(done)["notes"] if "same windows" in note] == [
+        "other was trained on the same windows as random, with other settings"
+    ]
 
 
 def test_arms_that_differ_elsewhere_share_an_evaluation_in_peace(here: Path, go: Go) -> None:
@@ -380,6 +383,12 @@ def test_a_cost_that_was_not_planned_is_a_defect(here: Path, go: Go) -> None:
     defects = done.artifact("comparison").facts["defects"]
     assert [d["stage"] for d in defects] == [f"train@a@{s}" for s in range(3)]
     assert (defects[0]["planned"], defects[0]["actual"]) == (10_000, pytest.approx(20_100))
+
+
+def test_a_cost_that_nobody_planned_is_told(here: Path, go: Go) -> None:
+    free = {"train": {"in": {"scores": "scores"}, "with": {"losses": BETTER, "planned": False}}}
+    facts = go(recipe({"random": {}, "scored": free})).artifact("comparison").facts
+    assert facts["unplanned"] == ["train"] and facts["defects"] == []
 
 
 def test_arms_run_one_by_one_are_compared_as_soon_as_there_are_two(here: Path, go: Go) -> None:

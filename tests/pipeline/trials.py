@@ -25,6 +25,7 @@ class Train:
     """A model whose loss is `losses[seed]` at 1000 tokens; takes 10 operations a token, times `off` in the end.
 
     unlucky   added to the loss for each number of the random lot
+    planned   whether the operations are known beforehand
     """
 
     version: ClassVar[int] = 1
@@ -37,9 +38,12 @@ class Train:
     schedule: str = "constant"
     unlucky: float = 0.0
     off: float = 1.0
+    planned: bool = True
 
     def flops(self, inputs: Inputs, out: Artifact | None) -> float | None:
-        return 10.0 * self.tokens if out is None else out.facts["flops"]
+        if out is not None:
+            return out.facts["flops"]
+        return 10.0 * self.tokens if self.planned else None
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
         ids = [shard.doc_ids()[shard.kept()].tobytes().hex() for shard in inputs.shards()]

@@ -104,6 +104,11 @@ class Account:
                 found.append({"stage": name, "planned": spent.planned, "actual": spent.actual})
         return found
 
+    def unplanned(self, names: Iterable[str]) -> list[str]:
+        """Stages of which something was counted and nothing planned: no defect of theirs can be seen."""
+        stages = {n: self._lineage.nodes[n].stage for n in names if self.of(n).actual and not self.of(n).planned}
+        return list(dict.fromkeys(stages.values()))
+
 
 def total(costs: Iterable[Spent]) -> Spent:
     """The sum of some costs; unknown if one of them is."""

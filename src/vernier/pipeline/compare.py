@@ -130,6 +130,7 @@ def _facts(
         "target": target,
         "evaluations": {stage: contest.facts() for stage, contest in contests.items()},
         "defects": account.defects(behind),
+        "unplanned": account.unplanned(behind),
         "twins": _twins(lineage, measured, {arm for contest in every for arm in contest.rungs}, alike),
         "missing": nowhere,
         "domains": sorted({domain for contest in every for domain in contest.domains}),

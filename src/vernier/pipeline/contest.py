@@ -27,6 +27,7 @@ from vernier.pipeline.arms import (
     is_rung,
     is_second_lot,
     measured_otherwise,
+    same_windows,
 )
 from vernier.pipeline.lineage import Lineage
 
@@ -90,6 +91,7 @@ class Contest:
 
     def facts(self) -> dict[str, Any]:
         """All of it in JSON values."""
+        self._note_windows()
         found = self._compare()
         seeds = found.seeds if found is not None else tuple(sorted(self._trials[CONTROL]))
         ladder = self._ladder(seeds)
@@ -257,6 +259,14 @@ class Contest:
     def _own_by_both(self, arm: str, seed: int) -> tuple[list[str], list[str]]:
         models = [self._trials[name][seed].model for name in (arm, CONTROL)]
         return self._account.own_by_both(models[0], models[1]) if all(models) else ([], [])
+
+    def _note_windows(self) -> None:
+        """Arms that differ in how they train, not in what they chose: legitimate, but no comparison of selections."""
+        for i, arm in enumerate(self.competitors):
+            earlier = [CONTROL, *self.competitors[:i]]
+            first = next((a for a in earlier if same_windows(self._lineage, self._trials[a], self._trials[arm])), None)
+            if first is not None:
+                self.notes.append(f"{arm} was trained on the same windows as {first}, with other settings")
 
     def _note_compute(self, compute: Mapping[str, float | None]) -> None:
         for arm, times in compute.items():
