@@ -391,6 +391,16 @@ def test_a_cost_that_nobody_planned_is_told(here: Path, go: Go) -> None:
     assert facts["unplanned"] == ["train"] and facts["defects"] == []
 
 
+def test_models_of_different_devices_are_told(here: Path, go: Go) -> None:
+    """Also where the comparison was made before: the device is no part of any artifact."""
+    both = recipe({"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}})
+    done = go(both)
+    assert not any("was trained on" in note for note in told(done)["notes"])
+    model = done.artifact("train@half@1")
+    done.store.commit_artifact(model, {**done.store.made_with(model.key), "device": "cuda"})
+    assert "half was trained on cuda where random was on cpu" in told(go(both))["notes"]
+
+
 def test_arms_run_one_by_one_are_compared_as_soon_as_there_are_two(here: Path, go: Go) -> None:
     both = recipe({"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}})
     assert "comparison" not in go(both, arm="random").nodes

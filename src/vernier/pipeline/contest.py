@@ -92,6 +92,7 @@ class Contest:
     def facts(self) -> dict[str, Any]:
         """All of it in JSON values."""
         self._note_windows()
+        self._note_devices()
         found = self._compare()
         seeds = found.seeds if found is not None else tuple(sorted(self._trials[CONTROL]))
         ladder = self._ladder(seeds)
@@ -267,6 +268,16 @@ class Contest:
             first = next((a for a in earlier if same_windows(self._lineage, self._trials[a], self._trials[arm])), None)
             if first is not None:
                 self.notes.append(f"{arm} was trained on the same windows as {first}, with other settings")
+
+    def _note_devices(self) -> None:
+        """Devices round otherwise: what that does to a loss is no doing of the arm."""
+        control = self._trials[CONTROL]
+        for arm in self.competitors:
+            pairs = [(t.model, control[s].model) for s, t in self._trials[arm].items() if s in control]
+            devices = [tuple(map(self._lineage.device, pair)) for pair in pairs if all(pair)]
+            unequal = next((pair for pair in devices if pair[0] != pair[1]), None)
+            if unequal is not None:
+                self.notes.append(f"{arm} was trained on {unequal[0]} where {CONTROL} was on {unequal[1]}")
 
     def _note_compute(self, compute: Mapping[str, float | None]) -> None:
         for arm, times in compute.items():
