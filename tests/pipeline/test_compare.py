@@ -366,7 +366,7 @@ def test_the_same_windows_under_other_settings_are_two_experiments(here: Path, g
     facts = [done.artifact(f"train@{arm}@0").facts["windows"] for arm in ("random", "other")]
     assert facts[0] == facts[1] and done.artifact("comparison").facts["twins"] == []
     assert [note for note in told(done)["notes"] if "same windows" in note] == [
-        "other was trained on the same windows as random, with other settings"
+        "trained on the same windows as random, with other settings: other"
     ]
 
 

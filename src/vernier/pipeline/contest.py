@@ -267,7 +267,7 @@ class Contest:
             earlier = [CONTROL, *self.competitors[:i]]
             first = next((a for a in earlier if same_windows(self._lineage, self._trials[a], self._trials[arm])), None)
             if first is not None:
-                self.notes.append(f"{arm} was trained on the same windows as {first}, with other settings")
+                self.notes.append(f"trained on the same windows as {first}, with other settings: {arm}")
 
     def _note_devices(self) -> None:
         """Devices round otherwise: what that does to a loss is no doing of the arm."""
