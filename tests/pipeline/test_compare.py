@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from tests.pipeline.small import tree, units_done, write_jsonl
-from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Measure, Quiet, Train, recipe, stage, trained
+from tests.pipeline.trials import HALF, POOL, RANDOM, SECOND, Judge, Measure, Quiet, Train, Tune, recipe, stage, trained
 
 from vernier.core import fault, stats
 from vernier.core.errors import DataError, RecipeError
@@ -250,6 +250,20 @@ def test_where_operations_are_unknown_tokens_tell_the_compute(here: Path, go: Go
     ]
 
 
+def test_training_in_two_stages_has_no_multiplier_and_all_of_its_compute(here: Path, go: Go) -> None:
+    """The ladder is one of tuning: random's own first training is no less spent than the arm's."""
+    some = {"half": {"keep": HALF, **trained(losses=BETTER)}, "long": {"keep": HALF, **trained(tokens=8000)}}
+    data = recipe({"random": {}, **some, "short": {}}).to_data()
+    data["stages"]["tune"] = stage(Tune, on=False, in_={"model": "train"})
+    data["stages"]["test"] = stage(Measure, on=False, in_={"model": "tune"})
+    data["arms"]["short"] = {"tune": {"with": {"tokens": 500}}}
+    found = told(done := go(Recipe.from_data(data)))
+    assert found["ladder"] and "training_multiplier" not in arms(done)["half"]
+    assert "no multiplier of half: it and random differ in train before that training" in found["notes"]
+    assert arms(done)["half"]["compute"] == 1
+    assert arms(done)["long"]["compute"] == pytest.approx(81 / 11) and not arms(done)["long"]["equal_compute"]
+
+
 def test_an_overhead_that_is_unknown_is_not_nothing(here: Path, go: Go) -> None:
     data = recipe({"random": {}, "judged": {}, **LADDER}).to_data()
     data["stages"]["meta"] = stage(Quiet, on=False, in_={"corpus": "clean"}, with_={"losses": [1.0]})
@@ -351,6 +365,9 @@ def test_the_same_windows_under_other_settings_are_two_experiments(here: Path, g
     done = go(recipe({"random": {}, "random2": {"keep": SECOND}, "other": trained(losses=BETTER)}))
     facts = [done.artifact(f"train@{arm}@0").facts["windows"] for arm in ("random", "other")]
     assert facts[0] == facts[1] and done.artifact("comparison").facts["twins"] == []
+    assert [note for note in told(done)["notes"] if "same windows" in note] == [
+        "trained on the same windows as random, with other settings: other"
+    ]
 
 
 def test_arms_that_differ_elsewhere_share_an_evaluation_in_peace(here: Path, go: Go) -> None:
@@ -368,6 +385,22 @@ def test_a_cost_that_was_not_planned_is_a_defect(here: Path, go: Go) -> None:
     assert (defects[0]["planned"], defects[0]["actual"]) == (10_000, pytest.approx(20_100))
 
 
+def test_a_cost_that_nobody_planned_is_told(here: Path, go: Go) -> None:
+    free = {"train": {"in": {"scores": "scores"}, "with": {"losses": BETTER, "planned": False}}}
+    facts = go(recipe({"random": {}, "scored": free})).artifact("comparison").facts
+    assert facts["unplanned"] == ["train"] and facts["defects"] == []
+
+
+def test_models_of_different_devices_are_told(here: Path, go: Go) -> None:
+    """Also where the comparison was made before: the device is no part of any artifact."""
+    both = recipe({"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}})
+    done = go(both)
+    assert not any("was trained on" in note for note in told(done)["notes"])
+    model = done.artifact("train@half@1")
+    done.store.commit_artifact(model, {**done.store.made_with(model.key), "device": "cuda"})
+    assert "half was trained on cuda where random was on cpu" in told(go(both))["notes"]
+
+
 def test_arms_run_one_by_one_are_compared_as_soon_as_there_are_two(here: Path, go: Go) -> None:
     both = recipe({"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}})
     assert "comparison" not in go(both, arm="random").nodes
@@ -380,6 +413,18 @@ def test_arms_run_one_by_one_are_compared_as_soon_as_there_are_two(here: Path, g
     # Random's models are another recipe's now.
     other = recipe({"random": {}, "half": {"keep": HALF}}, losses=[5.0, 5.0, 5.0])
     assert go(other, arm="half").nodes["comparison"]["earlier"] is True
+
+
+def test_an_arm_that_is_half_done_takes_no_seed_from_the_others(here: Path, go: Go) -> None:
+    fair = {"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}}
+    before = go(recipe(fair))
+    alone, numbers = arms(before)["half"], told(before)["seeds"]
+    more = recipe({**fair, "late": {"keep": HALF, **trained(losses=[3.0, 3.1, 3.2])}})
+    first = go(more, arm="late", seed=1)
+    assert told(first)["order"] == ["random", "half"] and told(first)["seeds"] == numbers == [0, 1, 2]
+    assert arms(first)["half"] == alone
+    assert "late lacks seeds that most arms have (0, 2): it is left out" in told(first)["notes"]
+    assert told(go(more, arm="late"))["order"] == ["random", "half", "late"]
 
 
 def test_a_recipe_without_seeds_has_one_run_and_no_interval(here: Path, go: Go) -> None:

@@ -25,6 +25,7 @@ class Train:
     """A model whose loss is `losses[seed]` at 1000 tokens; takes 10 operations a token, times `off` in the end.
 
     unlucky   added to the loss for each number of the random lot
+    planned   whether the operations are known beforehand
     """
 
     version: ClassVar[int] = 1
@@ -37,9 +38,12 @@ class Train:
     schedule: str = "constant"
     unlucky: float = 0.0
     off: float = 1.0
+    planned: bool = True
 
     def flops(self, inputs: Inputs, out: Artifact | None) -> float | None:
-        return 10.0 * self.tokens if out is None else out.facts["flops"]
+        if out is not None:
+            return out.facts["flops"]
+        return 10.0 * self.tokens if self.planned else None
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
         ids = [shard.doc_ids()[shard.kept()].tobytes().hex() for shard in inputs.shards()]
@@ -52,6 +56,27 @@ class Train:
             "tokens": self.tokens,
             "tokens_by_domain": {"even": self.tokens // 4, "odd": self.tokens - self.tokens // 4},
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tune:
+    """Trains a model on, to no effect, for one operation a token."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "model"
+    takes: ClassVar[Mapping[str, str]] = {"model": "model"}
+    draws: ClassVar[bool] = True
+
+    tokens: int = 1000
+    schedule: str = "constant"
+
+    def flops(self, inputs: Inputs, out: Artifact | None) -> float | None:
+        return float(self.tokens)
+
+    def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
+        (out / "model.json").write_bytes((inputs.folder("model") / "model.json").read_bytes())
+        (out / "tuned").write_text(str(self.tokens))
+        return {"tokens": self.tokens}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,6 +127,8 @@ def _warnings(facts: Told) -> Iterator[str]:
             f"DEFECT: {defect['stage']} was planned at {flops(defect['planned'])} FLOPs and took "
             f"{flops(defect['actual'])}: {times:.2g} times as many"
         )
+    if facts.get("unplanned"):  # an older version does not say
+        yield f"not planned, so held against no plan: what {_listed(facts['unplanned'])} took"
     for twin in facts["twins"]:
         yield f"ERROR: {' and '.join(twin['arms'])} are one experiment under two names (seed {twin['seed']})"
     if facts["missing"]:

@@ -86,6 +86,15 @@ class Account:
         unknown = [name for name in stages if self.of(name).actual is None]
         return Overhead(tuple(stages), tuple(unknown), total(self.of(name) for name in stages))
 
+    def own_by_both(self, model: str, control: str) -> tuple[list[str], list[str]]:
+        """Nodes of stages that cost something and that a model and the control's each had for themselves, such as the
+        training that a tuning goes on from: the model's, and the control's."""
+        of_arm, of_control = (set(self._lineage.behind([name])) - {name} for name in (model, control))
+        own, others = ([n for n in one if self.of(n).actual != 0] for one in (of_arm - of_control, of_control - of_arm))
+        stages = {self._lineage.nodes[n].stage for n in own} & {self._lineage.nodes[n].stage for n in others}
+        each = [sorted(n for n in one if self._lineage.nodes[n].stage in stages) for one in (own, others)]
+        return each[0], each[1]
+
     def defects(self, names: Iterable[str]) -> list[dict[str, Any]]:
         """Stages whose real cost is less than half or more than twice the planned one."""
         found: list[dict[str, Any]] = []
@@ -94,6 +103,11 @@ class Account:
             if spent.planned and spent.actual and not LOW <= spent.actual / spent.planned <= HIGH:
                 found.append({"stage": name, "planned": spent.planned, "actual": spent.actual})
         return found
+
+    def unplanned(self, names: Iterable[str]) -> list[str]:
+        """Stages of which something was counted and nothing planned: no defect of theirs can be seen."""
+        stages = {n: self._lineage.nodes[n].stage for n in names if self.of(n).actual and not self.of(n).planned}
+        return list(dict.fromkeys(stages.values()))
 
 
 def total(costs: Iterable[Spent]) -> Spent:

@@ -89,6 +89,18 @@ def measured_otherwise(lineage: Lineage, control: Mapping[int, Trial], arm: Mapp
     return list(found)
 
 
+def same_windows(lineage: Lineage, one: Mapping[int, Trial], other: Mapping[int, Trial]) -> bool:
+    """Whether two arms were trained on the same windows at some seed, but with other settings."""
+    for seed in one.keys() & other.keys():
+        models = (one[seed].model, other[seed].model)
+        if all(models) and models[0] != models[1]:
+            windows = [lineage.artifacts[model].facts.get("windows") for model in models]
+            told = [_training(lineage, model) for model in models]
+            if windows[0] is not None and windows[0] == windows[1] and told[0] != told[1]:
+                return True
+    return False
+
+
 def is_rung(lineage: Lineage, control: Mapping[int, Trial], arm: Mapping[int, Trial]) -> bool:
     """Whether an arm differs from the control in nothing but the setting `tokens` of its training stage."""
     seeds = control.keys() & arm.keys()

@@ -59,6 +59,8 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
         return None
     names = sorted({trial.node for arms in measured.values() for seeds in arms.values() for trial in seeds.values()})
     names = sorted({*names, *(name for nodes in lost.values() for name in nodes.values())})
+    trials = [trial for arms in measured.values() for seeds in arms.values() for trial in seeds.values()]
+    models = sorted({trial.model for trial in trials if trial.model})
     target = _domains(recipe)
     node = Node(COMPARISON, COMPARISON, None, (), 0, False, None, {name: name for name in names}, {})
     stage = {
@@ -68,6 +70,7 @@ def compare(recipe: Recipe, lineage: Lineage, environment: Mapping[str, str]) ->
             "target": target,
             "seeds": list(recipe.seeds.stages) if recipe.seeds else [],
             "alike": alike,
+            "devices": {name: device for name in models if (device := lineage.device(name)) != "cpu"},
         },
         "seed": None,
         "inputs": {name: lineage.artifacts[name].content for name in names},
@@ -130,6 +133,7 @@ def _facts(
         "target": target,
         "evaluations": {stage: contest.facts() for stage, contest in contests.items()},
         "defects": account.defects(behind),
+        "unplanned": account.unplanned(behind),
         "twins": _twins(lineage, measured, {arm for contest in every for arm in contest.rungs}, alike),
         "missing": nowhere,
         "domains": sorted({domain for contest in every for domain in contest.domains}),

@@ -18,7 +18,7 @@ from vernier.core.stats import (
     net_multiplier,
     training_multiplier,
 )
-from vernier.pipeline.account import Account, Overhead, Spent, mean
+from vernier.pipeline.account import Account, Overhead, Spent, mean, total
 from vernier.pipeline.arms import (
     Trial,
     Trials,
@@ -27,6 +27,7 @@ from vernier.pipeline.arms import (
     is_rung,
     is_second_lot,
     measured_otherwise,
+    same_windows,
 )
 from vernier.pipeline.lineage import Lineage
 
@@ -46,6 +47,7 @@ class Contest:
         self.rungs: list[str] = []
         self.competitors: list[str] = []
         self._take_apart()
+        self._leave_laggards()
         compared = [CONTROL, *self.competitors, *self.rungs]
         measured = [trial.losses for arm in compared for trial in trials[arm].values()]
         self.missing = [d for d in target if d in AVERAGES or not all(d in losses for losses in measured)]
@@ -74,8 +76,23 @@ class Contest:
                     "depends on where training ends (`schedule: constant` makes it one)"
                 )
 
+    def _leave_laggards(self) -> None:
+        """Take out arms that lack a seed which the control and most arms have: else it would be lost for all."""
+        arms = [CONTROL, *self.competitors]
+        most = [s for s in self._trials[CONTROL] if 2 * sum(s in self._trials[arm] for arm in arms) > len(arms)]
+        lacking = {arm: sorted(set(most) - self._trials[arm].keys()) for arm in self.competitors}
+        kept = [arm for arm in self.competitors if not lacking[arm]]
+        if kept:
+            for arm in self.competitors:
+                if lacking[arm]:
+                    seeds = ", ".join(map(str, lacking[arm]))
+                    self.notes.append(f"{arm} lacks seeds that most arms have ({seeds}): it is left out")
+            self.competitors = kept
+
     def facts(self) -> dict[str, Any]:
         """All of it in JSON values."""
+        self._note_windows()
+        self._note_devices()
         found = self._compare()
         seeds = found.seeds if found is not None else tuple(sorted(self._trials[CONTROL]))
         ladder = self._ladder(seeds)
@@ -186,7 +203,7 @@ class Contest:
                 "alone": _ends(difference.alone),
                 "together": _ends(difference.together),
                 "second_lot": is_second_lot(self._lineage, self._trials[CONTROL], trials),
-                **self._multipliers(arm, difference, training.actual, overhead.spent.actual, ladder),
+                **self._multipliers(arm, difference, training.actual, overhead.spent.actual, ladder, seeds),
             }
         return out
 
@@ -197,9 +214,17 @@ class Contest:
         target: float | None,
         overhead: float | None,
         ladder: Sequence[Mapping[str, Any]],
+        seeds: Sequence[int],
     ) -> dict[str, Any]:
         """R(L) / C, at the arm's loss and at both ends of its interval; nothing of what is not known."""
         if not ladder or target is None:
+            return {}
+        own = dict.fromkeys(self._lineage.nodes[n].stage for s in seeds for n in self._own_by_both(arm, s)[0])
+        if own:
+            # The ladder says what the last stage alone is worth.
+            self.notes.append(
+                f"no multiplier of {arm}: it and {CONTROL} differ in {', '.join(own)} before that training"
+            )
             return {}
         costs, losses = [rung["flops"] for rung in ladder], [rung["loss"] for rung in ladder]
         # The ladder's seeds may be fewer than those of the comparison: the arm's loss is the one on the same ones.
@@ -219,10 +244,40 @@ class Contest:
 
     def _compute(self, arm: str, seeds: Sequence[int]) -> float | None:
         """An arm's training over the control's: in operations, where these are unknown in tokens; None if both are."""
-        one, control = (self._training(name, seeds).actual for name in (arm, CONTROL))
+        both = [self._own_by_both(arm, seed) for seed in seeds]
+        one, control = (
+            total(
+                [*(self._training(name, [s]) for s in seeds), *(self._account.of(n) for own in both for n in own[side])]
+            ).actual
+            for side, name in enumerate((arm, CONTROL))
+        )
         if one is None or control is None:
+            if any(own for own, _ in both):
+                return None
             one, control = (self._tokens(name, seeds) for name in (arm, CONTROL))
         return one / control if one and control else None
+
+    def _own_by_both(self, arm: str, seed: int) -> tuple[list[str], list[str]]:
+        models = [self._trials[name][seed].model for name in (arm, CONTROL)]
+        return self._account.own_by_both(models[0], models[1]) if all(models) else ([], [])
+
+    def _note_windows(self) -> None:
+        """Arms that differ in how they train, not in what they chose: legitimate, but no comparison of selections."""
+        for i, arm in enumerate(self.competitors):
+            earlier = [CONTROL, *self.competitors[:i]]
+            first = next((a for a in earlier if same_windows(self._lineage, self._trials[a], self._trials[arm])), None)
+            if first is not None:
+                self.notes.append(f"trained on the same windows as {first}, with other settings: {arm}")
+
+    def _note_devices(self) -> None:
+        """Devices round otherwise: what that does to a loss is no doing of the arm."""
+        control = self._trials[CONTROL]
+        for arm in self.competitors:
+            pairs = [(t.model, control[s].model) for s, t in self._trials[arm].items() if s in control]
+            devices = [tuple(map(self._lineage.device, pair)) for pair in pairs if all(pair)]
+            unequal = next((pair for pair in devices if pair[0] != pair[1]), None)
+            if unequal is not None:
+                self.notes.append(f"{arm} was trained on {unequal[0]} where {CONTROL} was on {unequal[1]}")
 
     def _note_compute(self, compute: Mapping[str, float | None]) -> None:
         for arm, times in compute.items():

@@ -30,6 +30,10 @@ class Lineage:
         given = {label: self.artifacts[source] for label, source in node.inputs.items()}
         return Inputs(self.store.url, given, node.seed)
 
+    def device(self, name: str) -> str:
+        """Where a node was made: what its stage's `on: {device: ...}` said then. No part of the artifact."""
+        return self.store.made_with(self.artifacts[name].key).get("device") or "cpu"
+
     def behind(self, names: Iterable[str]) -> list[str]:
         """Nodes and all that they were made of, in the recipe's order."""
         found = set(names)
