@@ -25,6 +25,7 @@ from vernier.core.shard import Inputs, Shard
 Array = NDArray[np.float64]
 Per = Literal["token", "byte"] | None  # without it: token
 PER = {"token": "num_tokens", "byte": "num_bytes"}  # what a loss is divided by, and the column that counts it
+LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,14 @@ def excess_loss(nll_a: Array, count_a: Array, nll_b: Array, count_b: Array) -> A
 
 
 def quality_factor(nll_a: Array, count_a: Array, nll_b: Array, count_b: Array) -> Array:
-    """Perplexity under a (the smaller model) over perplexity under b: exp of the excess loss, same order."""
-    with np.errstate(over="ignore"):
-        return np.exp(excess_loss(nll_a, count_a, nll_b, count_b))
+    """Perplexity under a (the smaller model) over perplexity under b: exp of the excess loss, same order.
+
+    Undefined where the excess loss is. One that float64 can not hold (709 nat per token) is its largest number.
+    """
+    excess = excess_loss(nll_a, count_a, nll_b, count_b)
+    defined = np.isfinite(excess)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.minimum(np.exp(excess, where=defined, out=np.full(excess.shape, math.nan)), LARGEST)
 
 
 def _low_loss(nll: Array, count: Array) -> Array:
