@@ -20,6 +20,7 @@ from typing import Literal
 from vernier.core.config import Bytes, Count
 from vernier.core.errors import RecipeError, nearest
 
+SIMPLE = 1000  # largest denominator of a share that is taken for a fraction
 UNITS = ("documents", "bytes", "tokens")
 Quotas = dict[str, float] | Literal["proportional", "equal"] | None
 
@@ -69,7 +70,7 @@ class Budget:
     def amount(self, pool: int) -> int:
         """The budget in its unit, for a pool that holds `pool`. Raises RecipeError if that is too little."""
         if self.share is not None:
-            return int(Fraction(str(self.share)) * pool)
+            return int(_meant(self.share) * pool)
         wanted = int(self._amounts()[self.unit] or 0)
         if wanted > pool:
             raise RecipeError(
@@ -140,6 +141,15 @@ def _too_little(name: str | None, wanted: int, held: int, unit: str, there: Sequ
         found=f"{wanted} {unit} wanted, {held} {unit} in the pool",
         do="change `quotas` or lower `keep`" if held else f"change `quotas`: the pool holds {', '.join(there)}",
     )
+
+
+def _meant(share: float) -> Fraction:
+    """A share as its author meant it: 1 / 7 where the float is the one nearest to that, else its decimals.
+
+    CoLoR-Filter keeps one sequence in tau, of 700 with tau = 7 a hundred; the decimals of 1 / 7 give 99.
+    """
+    simple = Fraction(share).limit_denominator(SIMPLE)
+    return simple if float(simple) == share else Fraction(str(share))
 
 
 def _exact(quotas: Mapping[str, float]) -> dict[str, Fraction]:
