@@ -33,7 +33,7 @@ class Band:
     per    token or byte: what a pair's losses are divided by; token without it
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "selection"
     takes: ClassVar[Mapping[str, str]] = {
         "corpus": "corpus",

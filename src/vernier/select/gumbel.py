@@ -36,7 +36,7 @@ class Gumbel:
     rank         also write the order of the draws (24 bytes of memory a kept row)
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "selection"
     takes: ClassVar[Mapping[str, str]] = {
         "corpus": "corpus",

@@ -33,7 +33,7 @@ class Random:
     rank      also write the order of the draws (24 bytes of memory a kept row)
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "selection"
     takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus", "within": "selection?", "lengths": "scores?"}
     draws: ClassVar[bool] = True

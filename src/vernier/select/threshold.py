@@ -25,7 +25,7 @@ class Threshold:
     per       token or byte: what a pair's losses are divided by; token without it
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "selection"
     takes: ClassVar[Mapping[str, str]] = {
         "corpus": "corpus",

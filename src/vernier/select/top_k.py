@@ -32,7 +32,7 @@ class TopK:
     rank      also write the order of preference (24 bytes of memory a kept row)
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "selection"
     takes: ClassVar[Mapping[str, str]] = {
         "corpus": "corpus",
