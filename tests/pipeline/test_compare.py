@@ -22,7 +22,6 @@ from vernier.core.errors import DataError, RecipeError
 from vernier.core.recipe import Recipe
 from vernier.core.run import Run
 from vernier.pipeline import verify
-from vernier.pipeline.account import seconds
 from vernier.pipeline.compare import FILE, SCHEMA
 from vernier.pipeline.plan import plan
 from vernier.pipeline.prune import prune
@@ -109,7 +108,7 @@ def test_the_account_counts_what_random_does_not_need(whole: Run) -> None:
     assert scored["training"] == {"planned": 10_000, "actual": 10_000}
     assert arms(whole)["half"]["overhead"]["actual"] == 0  # choosing documents computes with no model
     assert arms(whole)["random"]["overhead_stages"] == []
-    took = seconds(whole)
+    took = whole.seconds()
     assert took.keys() >= {"scores", "train@random@0", "keep@half@2"} and all(value > 0 for value in took.values())
 
 

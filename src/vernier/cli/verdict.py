@@ -75,9 +75,7 @@ def _notes(facts: Told, told: Told, compared: bool) -> Iterator[str]:
 
 def _costs(run: Run, stage: str, told: Told) -> str:
     """Operations and seconds of each arm, and what they bought."""
-    from vernier.pipeline.account import seconds  # the pipeline is not imported with the command line
-
-    took, num_seeds = seconds(run), len(told["seeds"])
+    took, num_seeds = run.seconds(), len(told["seeds"])
     rows = [
         (
             arm,

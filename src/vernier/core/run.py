@@ -182,6 +182,7 @@ class Run:
             "content": artifact.content,
             "rows": artifact.rows,
             "counts": artifact.counts,
+            "facts": dict(artifact.facts),
             "stage": dict(artifact.stage),
             "inputs": dict(node.inputs),
         }
@@ -191,6 +192,29 @@ class Run:
 
     def _write(self) -> None:
         write_atomically(self.folder / "lock.json", _json(self.data), by_way_of=self._tmp)
+
+    def seconds(self) -> dict[str, float]:
+        """How long each node took the last time that its work was done here, from the log of the run folder.
+
+        Nodes of equal work have one time. A node whose work the store had from elsewhere is not among them.
+        """
+        path = self.folder / "log" / "events.jsonl"
+        if not path.exists():
+            return {}
+        by_key: dict[str, float] = {}
+        at_work: dict[str, str] = {}  # node -> key
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # a kill cut it short: what was at work then has no end in the log either
+            if event["event"] == "stage":
+                at_work.pop(event["node"], None)
+                if event["to_do"]:
+                    at_work[event["node"]] = event["key"]
+            elif event["event"] == "stage_done" and event["node"] in at_work:
+                by_key[at_work[event["node"]]] = event["seconds"]
+        return {name: by_key[record["key"]] for name, record in self.nodes.items() if record["key"] in by_key}
 
     def log(self, event: str, **values: Any) -> None:
         """Add a line to the log. Times and hosts belong here, never in an artifact."""

@@ -1,4 +1,4 @@
-"""What the arms of a run cost: floating-point operations, planned and real; and seconds, from the log.
+"""What the arms of a run cost: floating-point operations, planned and real.
 
 An arm's overhead is all that was made for its model and not for the control's: meta-models, scores, labels. Work that
 both need (reading, the tokenizer) is nobody's. Operations are those of a run that finds nothing done before, so they
@@ -7,13 +7,11 @@ do not depend on what the store happened to hold. Seconds do, and on the machine
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vernier.core.run import Run
 from vernier.pipeline.lineage import Lineage
 
 LOW, HIGH = 0.5, 2.0  # real over planned operations: outside, the plan was wrong
@@ -121,30 +119,6 @@ def mean(costs: Sequence[Spent]) -> Spent:
     whole = total(costs)
     parts = [None if part is None else part / len(costs) for part in (whole.planned, whole.actual)]
     return Spent(*parts)
-
-
-def seconds(run: Run) -> dict[str, float]:
-    """How long each node took the last time that its work was done here, from the log of the run folder.
-
-    Nodes of equal work have one time. A node whose work the store had from elsewhere is not among them.
-    """
-    path = run.folder / "log" / "events.jsonl"
-    if not path.exists():
-        return {}
-    by_key: dict[str, float] = {}
-    at_work: dict[str, str] = {}  # node -> key
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # a kill cut it short: what was at work then has no end in the log either
-        if event["event"] == "stage":
-            at_work.pop(event["node"], None)
-            if event["to_do"]:
-                at_work[event["node"]] = event["key"]
-        elif event["event"] == "stage_done" and event["node"] in at_work:
-            by_key[at_work[event["node"]]] = event["seconds"]
-    return {name: by_key[record["key"]] for name, record in run.nodes.items() if record["key"] in by_key}
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
