@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,11 @@ class Section:
 
 def paragraph(text: str | Markup) -> Markup:
     return Markup("<p>{}</p>").format(text)
+
+
+def quoted(text: str) -> Markup:
+    """Text in which what stands in backticks is a name, and shown as such."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # nothing but the names' tags is markup
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, says: str = "") -> Markup:
