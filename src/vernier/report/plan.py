@@ -69,9 +69,7 @@ def _stages(run: Run) -> Markup:
         for (stage, arms), names in by_stage.items()
     ]
     head = ("stage", "arm", "plugin", "times made", "seconds", "FLOPs")
-    body = table(
-        head, rows, says="Seconds are those of the last time that the work was done in this folder; a dash: never"
-    )
+    body = table(head, rows, says="Seconds of the last time that the work was done in this folder; a dash: never")
     return Markup("<details><summary>Seconds by stage</summary>{}</details>").format(body)
 
 

@@ -77,13 +77,14 @@ def _judgement(found: Told, told: Told, arms: Mapping[str, Told]) -> list[str]:
     out: list[str] = []
     if better:
         trains = "trains a better model" if len(better) == 1 else "train better models"
-        out.append(f"{_arms(better)} {trains} than `{control}` {on}: {_measured(better, rivals, told)}.")
+        out.append(f"{_arms(better)} {trains} than `{control}` {on}: {_measured(better, rivals, told)} {_terms(told)}.")
     elif open_:
         out.append(
-            f"No difference was shown between {_arms(open_)} and `{control}` {on}: {_measured(open_, rivals, told)}."
+            f"No difference was shown between {_arms(open_)} and `{control}` {on}: {_measured(open_, rivals, told)} "
+            f"{_terms(told)}."
         )
     elif worse:
-        out.append(f"No arm trains a better model than `{control}` {on}.")
+        out.append(f"{_worse(worse, control)} {on}: {_measured(worse, rivals, told)} {_terms(told)}.")
     elif single:
         out.append(
             f"No verdict: one seed shows nothing of {_arms(single)} against `{control}` {on}, as nobody knows how far "
@@ -93,9 +94,8 @@ def _judgement(found: Told, told: Told, arms: Mapping[str, Told]) -> list[str]:
         out.append(f"No verdict: no arm was trained with the compute of `{control}`.")
     else:
         out.append(f"No verdict: there is no arm beside `{control}` and its second lots.")
-    if worse:
-        trains = "trains a worse model" if len(worse) == 1 else "train worse models"
-        out.append(f"{_arms(worse)} {trains} than `{control}`: {_measured(worse, rivals, told)}.")
+    if worse and (better or open_):
+        out.append(f"{_worse(worse, control)}: {_measured(worse, rivals, told)}.")
     if better and open_:
         out.append(f"For {_arms(open_)} no difference from `{control}` was shown: {_measured(open_, rivals, told)}.")
     if open_:
@@ -108,16 +108,26 @@ def _judgement(found: Told, told: Told, arms: Mapping[str, Told]) -> list[str]:
     return out
 
 
+def _worse(names: Sequence[str], control: str) -> str:
+    return f"{_arms(names)} {'trains a worse model' if len(names) == 1 else 'train worse models'} than `{control}`"
+
+
 def _measured(names: Sequence[str], arms: Mapping[str, Told], told: Told) -> str:
-    """Differences with their intervals and the conditions of these."""
+    """Differences with their intervals."""
     percent = f"{100 * told['confidence']:g} %"
     each = [
         f"{f'`{name}` ' if len(names) > 1 else ''}{arms[name]['difference']:+.4f} bit/byte, "
         f"{percent} {interval(arms[name]['together'])}"
         for name in names
     ]
-    seeds = f"{len(told['seeds'])} seeds"
-    return f"{'; '.join(each)} (for all arms at once, {seeds}, {told['df']} degrees of freedom, equal training compute)"
+    return "; ".join(each)
+
+
+def _terms(told: Told) -> str:
+    """What the intervals of the first sentence hold under."""
+    return (
+        f"(for all arms at once, {len(told['seeds'])} seeds, {told['df']} degrees of freedom, equal training compute)"
+    )
 
 
 def _worth(arm: str, one: Told, control: str) -> Iterator[str]:
@@ -130,7 +140,9 @@ def _worth(arm: str, one: Told, control: str) -> Iterator[str]:
         f"`{arm}`{f' ({ends} at the ends of its interval alone)' if ends else ''}."
     )
     if "net_multiplier" in one:
-        text = f"With the cost of choosing counted, `{arm}` is worth {multiplier(one['net_multiplier'])}"
+        text = (
+            f"With the cost of choosing counted, {multiplier(one['net_multiplier'])} of all that `{arm}` took would do"
+        )
         if one.get("break_even") is not None:
             often = one["break_even"]["value"]
             text += ": choosing never pays" if often is None else f": choosing pays from {often:.3g} such trainings on"

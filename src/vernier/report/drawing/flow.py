@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vernier.report.drawing.axes import WIDTH, box, line, shorten, svg
+from vernier.report.drawing.axes import CHARACTER, box, line, shorten, svg
 
+NARROW = 430  # fits a phone with its text still readable: few numbers need no more
 ROW = 44  # height of a step
 BAR = 16
 KEPT = "fill:var(--c0)"
@@ -39,12 +40,12 @@ def flow(steps: Sequence[Step], *, unit: str) -> Markup:
     most = max((s.kept + s.lost + sum(s.dropped.values()) for s in steps), default=0) or 1
     deepest = max((step.indent for step in steps), default=0)
     inset = 14
-    room = WIDTH - inset * deepest - 4
+    room = NARROW - inset * deepest - 4
     parts: list[Markup] = []
     for number, step in enumerate(steps):
         parts += _step(step, number * ROW, inset * step.indent, room / most, unit)
     said = "; ".join(f"{step.name}: {step.kept:,.0f} kept" for step in steps)
-    return svg(len(steps) * ROW + 2, f"What is left after each step, in {unit}: {said}", parts)
+    return svg(len(steps) * ROW + 2, f"What is left after each step, in {unit}: {said}", parts, width=NARROW)
 
 
 def _step(step: Step, top: float, left: float, each: float, unit: str) -> Iterator[Markup]:
@@ -57,10 +58,12 @@ def _step(step: Step, top: float, left: float, each: float, unit: str) -> Iterat
     if left:
         yield line(left - 8, top - 4, left - 8, top + 22 + BAR / 2)
         yield line(left - 8, top + 22 + BAR / 2, left, top + 22 + BAR / 2)
-    name = shorten(step.name, 200)
+    name = shorten(step.name, 210)
+    room = NARROW - left - 1.15 * CHARACTER * len(name) - 12  # bold letters are wider
     yield Markup(
-        '<text class="label" x="{}" y="{}"><tspan style="font-weight:600">{}</tspan><tspan dx="8">{}</tspan></text>'
-    ).format(left, top + 15, name, shorten(counts, WIDTH - left - 7.4 * len(name) - 12))
+        '<text class="label" x="{}" y="{}"><title>{}: {}</title><tspan style="font-weight:600">{}</tspan>'
+        '<tspan dx="8">{}</tspan></text>'
+    ).format(left, top + 15, step.name, counts, name, shorten(counts, room))
     x = left
     for amount, style in ((step.kept, KEPT), *((n, DROPPED) for n in step.dropped.values()), (step.lost, LOST)):
         if amount:

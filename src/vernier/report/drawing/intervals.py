@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vernier.report.drawing.axes import CHARACTER, WIDTH, Scale, box, colour, grid_x, line, marker, shorten, svg, text
+from vernier.report.drawing.axes import CHARACTER, Scale, box, colour, grid_x, line, marker, shorten, svg, text
 
+NARROW = 430  # fits a phone with its text still readable: few numbers need no more
 ROW = 40  # height of an arm
 TOP = 30
 CHECK = 7  # the colour of a check: grey
@@ -36,14 +37,14 @@ def intervals(estimates: Sequence[Estimate], *, control: str, unit: str) -> Mark
     for one in estimates:
         ends += [end for pair in (one.alone, one.together) if pair is not None for end in pair]
     margin = 0.06 * (max(ends) - min(ends)) or 0.01
-    names = [shorten(one.name, 170) for one in estimates]
+    names = [shorten(one.name, 130) for one in estimates]
     left = 14 + max(CHARACTER * 1.12 * len(name) for name in names)
-    scale = Scale(min(ends) - margin, max(ends) + margin, left, WIDTH - 12)
+    scale = Scale(min(ends) - margin, max(ends) + margin, left, NARROW - 12)
     bottom = TOP + ROW * len(estimates)
     zero = scale(0)
     parts = [
         box(scale.start, TOP, max(0, zero - scale.start), bottom - TOP, style="fill:var(--panel)"),
-        *grid_x(scale, TOP, bottom, title=f"{unit}, arm minus {control}"),
+        *grid_x(scale, TOP, bottom, title=f"{unit}, arm minus {control}", about=4),
         line(zero, TOP - 6, zero, bottom, stroke="var(--ink);stroke-width:1.5"),
         *_sides(scale, zero, control),
     ]
@@ -56,7 +57,7 @@ def intervals(estimates: Sequence[Estimate], *, control: str, unit: str) -> Mark
                 parts.append(line(scale(pair[0]), y, scale(pair[1]), y, stroke=style))
         parts.append(marker(0, scale(one.difference), y, size=5.5).replace(colour(0), "var(--paper)", 1))
     said = "; ".join(f"{one.name} {one.difference:+.4f}" for one in estimates)
-    return svg(bottom + 42, f"Difference from {control} in {unit}: {said}", parts)
+    return svg(bottom + 42, f"Difference from {control} in {unit}: {said}", parts, width=NARROW)
 
 
 def _sides(scale: Scale, zero: float, control: str) -> list[Markup]:
