@@ -189,6 +189,6 @@ def _tokens(run: Run) -> Markup:
         "What each model was trained on, in tokens.",
         "The full part is what training read; the pale part was selected, but training ended before it. Of several "
         "seeds the mean.",
-        flow(steps, unit="tokens"),
+        flow(steps, unit="tokens", kept="trained on"),
         table(head, rows, says="Times read: tokens trained over tokens there"),
     )

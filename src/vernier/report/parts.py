@@ -32,6 +32,7 @@ def paragraph(text: str | Markup) -> Markup:
 
 def quoted(text: str) -> Markup:
     """Text in which what stands in backticks is a name, and shown as such."""
+    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # nothing but the names' tags is markup
 
 

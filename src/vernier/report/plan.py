@@ -118,10 +118,9 @@ def _recipe(run: Run) -> Markup:
     """The recipe as it was resolved, defaults written out."""
     from ruamel.yaml import YAML
 
-    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml, text = YAML(), io.StringIO()
     yaml.default_flow_style = None  # the innermost mappings in one line, as a recipe is written
     yaml.width = 100
-    yaml.sort_base_mapping_type_on_output = False
     yaml.dump(run.recipe, text)
     return Markup(
         "<details><summary>Recipe, with all defaults</summary>"

@@ -140,9 +140,7 @@ def _worth(arm: str, one: Told, control: str) -> Iterator[str]:
         f"`{arm}`{f' ({ends} at the ends of its interval alone)' if ends else ''}."
     )
     if "net_multiplier" in one:
-        text = (
-            f"With the cost of choosing counted, {multiplier(one['net_multiplier'])} of all that `{arm}` took would do"
-        )
+        text = f"With the cost of choosing counted it would need {multiplier(one['net_multiplier'])} the compute"
         if one.get("break_even") is not None:
             often = one["break_even"]["value"]
             text += ": choosing never pays" if often is None else f": choosing pays from {often:.3g} such trainings on"

@@ -35,24 +35,24 @@ class Step:
     indent: int = 0
 
 
-def flow(steps: Sequence[Step], *, unit: str) -> Markup:
-    """All steps, from the top; what they hold is as wide as it is many."""
+def flow(steps: Sequence[Step], *, unit: str, kept: str = "kept") -> Markup:
+    """All steps, from the top; what they hold is as wide as it is many. kept: what is said of what goes on."""
     most = max((s.kept + s.lost + sum(s.dropped.values()) for s in steps), default=0) or 1
     deepest = max((step.indent for step in steps), default=0)
     inset = 14
     room = NARROW - inset * deepest - 4
     parts: list[Markup] = []
     for number, step in enumerate(steps):
-        parts += _step(step, number * ROW, inset * step.indent, room / most, unit)
-    said = "; ".join(f"{step.name}: {step.kept:,.0f} kept" for step in steps)
+        parts += _step(step, number * ROW, inset * step.indent, room / most, unit, kept)
+    said = "; ".join(f"{step.name}: {step.kept:,.0f} {kept}" for step in steps)
     return svg(len(steps) * ROW + 2, f"What is left after each step, in {unit}: {said}", parts, width=NARROW)
 
 
-def _step(step: Step, top: float, left: float, each: float, unit: str) -> Iterator[Markup]:
+def _step(step: Step, top: float, left: float, each: float, unit: str, kept: str) -> Iterator[Markup]:
     counts = f"{step.kept:,.0f} {unit}"
     if step.dropped and sum(step.dropped.values()):
         reasons = ", ".join(f"{n:,.0f} {why.replace('_', ' ')}" for why, n in step.dropped.items())
-        counts = f"{step.kept:,.0f} kept; {reasons}"
+        counts = f"{step.kept:,.0f} {kept}; {reasons}"
     if step.lost:
         counts += f"; {step.lost:,.0f} quarantined"
     if left:

@@ -44,7 +44,7 @@ def intervals(estimates: Sequence[Estimate], *, control: str, unit: str) -> Mark
     zero = scale(0)
     parts = [
         box(scale.start, TOP, max(0, zero - scale.start), bottom - TOP, style="fill:var(--panel)"),
-        *grid_x(scale, TOP, bottom, title=f"{unit}, arm minus {control}", about=4),
+        *grid_x(scale, TOP, bottom, title=f"{unit}, arm minus {control}", about=6),
         line(zero, TOP - 6, zero, bottom, stroke="var(--ink);stroke-width:1.5"),
         *_sides(scale, zero, control),
     ]
