@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 from tests.pipeline.small import small_recipe, write_jsonl
 from tests.pipeline.trials import HALF, SECOND, recipe, trained
 from tests.report.small import arm, comparison, evaluation, folder, node
@@ -163,6 +164,14 @@ def test_counts_that_do_not_add_up_are_called_a_bug(tmp_path: Path) -> None:
     lost = {"rows": 10, "kept": 4, "dropped.below_cut": 5}
     opened = folder(tmp_path / "run", {"keep": node("selection", "select.top_k", counts=lost, rows=10)})
     assert "The counts of keep do not add up: that is a bug." in build(opened)
+
+
+def test_the_recipe_stands_there_whole_and_in_its_order(made: Path) -> None:
+    opened = Run.open(made)
+    shown = re.search(r"<pre><code>(.*)</code></pre>", build(opened), re.S)
+    assert shown is not None
+    read = YAML(typ="safe").load(unescape(shown[1]))
+    assert read == opened.recipe and list(read["stages"]) == list(opened.recipe["stages"])
 
 
 def test_the_same_run_gives_the_same_bytes_and_one_file(made: Path, tmp_path: Path) -> None:

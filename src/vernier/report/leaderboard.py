@@ -30,11 +30,11 @@ def section(run: Run) -> Section | None:
 
 def _evaluation(run: Run, found: Told, stage: str, told: Told) -> Iterator[Markup]:
     control = found["control"]
-    on = f"the target {named(told['on'])}" if told["judged"] else "the mean over domains: no target was measured"
+    on = f"on the target {named(told['on'])}" if told["judged"] else "as a mean over domains"
     order = sorted(told["order"], key=lambda arm: told["arms"][arm]["loss"])
     rows = [_row(arm, told["arms"][arm], told, control) for arm in order]
     head = ("arm", "bits per byte", "difference", "95 % for all arms at once", "df", "so", "worth", "net", "was told")
-    yield table(head, rows, says=f"{stage}: bits per byte on {on}; best first, smaller is better")
+    yield table(head, rows, says=f"{stage}: bits per byte {on}; best first, smaller is better")
     yield paragraph(
         f"Difference: arm minus {control}. Worth: how many times the training compute {control} would need for the "
         "same loss; net: the same with the cost of choosing counted. Was told: what the arm knew beside the text."

@@ -118,7 +118,9 @@ def _recipe(run: Run) -> Markup:
     """The recipe as it was resolved, defaults written out."""
     from ruamel.yaml import YAML
 
-    yaml, text = YAML(), io.StringIO()
+    text = io.StringIO()
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False  # its order is that of the work
     yaml.default_flow_style = None  # the innermost mappings in one line, as a recipe is written
     yaml.width = 100
     yaml.dump(run.recipe, text)

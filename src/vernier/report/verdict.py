@@ -186,7 +186,7 @@ def _conditions(found: Told, told: Told) -> Markup:
             )
     if told["arms"] and not lots:
         lines.append(f"no A/A check: no arm is {control} by another lot")
-    items = Markup("").join(Markup("<li>{}</li>").format(line) for line in lines)
+    items = Markup("").join(Markup("<li>{}</li>").format(quoted(line)) for line in lines)
     return Markup('<ul class="conditions">{}</ul>').format(items)
 
 
@@ -199,7 +199,7 @@ def _alarms(run: Run, found: Told) -> Iterator[Markup]:
     if run.nodes[COMPARISON]["earlier"]:
         texts.append("this comparison is of an earlier run: the last one had nothing to compare")
     for text in texts:
-        yield Markup('<p class="alarm">{}</p>').format(text)
+        yield Markup('<p class="alarm">{}</p>').format(quoted(text))
 
 
 def _instead(run: Run) -> Iterator[str]:
