@@ -205,6 +205,22 @@ def test_a_run_without_arms_still_tells_what_it_did(tmp_path: Path, monkeypatch:
     assert "do: select.random" in page and 'id="leaderboard"' not in page
 
 
+def test_diversity_stands_by_arm_and_seed_and_what_an_arm_was_told_in_words(tmp_path: Path) -> None:
+    measured = {"semantic_diversity": {"mean": 12.3456, "low": 11.0, "high": 13.75, "shift": False}}
+    diverse = node("results", "evaluate.diversity", of="spread", arms=["contrast"], seed=1, facts=measured)
+    told = evaluation(contrast=arm(-0.5, told=["domains", "labels"]), older=arm(0.5))
+    del told["arms"]["older"]["told"]
+    nodes = {"spread@contrast@1": diverse, "comparison": node("results", "comparison", facts=comparison(told))}
+    opened = folder(tmp_path / "run", nodes)
+    (opened.folder / "comparison").mkdir()
+    rows = {name: pa.array([], pa.string()) for name in ("evaluation", "arm", "seed", "domain", "metric", "value")}
+    pq.write_table(pa.table(rows), opened.folder / "comparison" / "comparison.parquet")
+    tables = Tables(build(opened))
+    assert tables.of("spread")[0] == ["spread", "contrast", "1", "12.346", "11.000 to 13.750"]
+    said = {name: tables.of(name)[0][-1] for name in ("contrast", "random", "older")}
+    assert said == {"contrast": "domains, labels", "random": "nothing", "older": "not recorded"}
+
+
 def test_names_and_values_are_text_whatever_they_hold(tmp_path: Path) -> None:
     bad = "</script><script>alert(1)</script><b>`x` & \"'"
     told = evaluation(**{bad: arm(-0.5, told=[bad], same_knowledge=[{"arm": bad, "difference": 0.1, "alone": None}])})

@@ -12,7 +12,8 @@ from vernier.report.page import page
 from vernier.report.parts import Section
 
 FILE = "report.html"
-# In the order of the page; each gives None where the run has nothing of its kind.
+# In the order of the page: what was found, what it was found in, how it was made. Each gives None where the run has
+# nothing of its kind.
 SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     verdict.section,
     leaderboard.section,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vernier.report.drawing.axes import CHARACTER, Scale, box, colour, grid_x, line, marker, shorten, svg, text
+from vernier.report.drawing.axes import CHARACTER, Scale, box, colour, grid_x, line, place, shorten, svg, text
 
 NARROW = 430  # fits a phone with its text still readable: few numbers need no more
 ROW = 40  # height of an arm
@@ -55,9 +55,15 @@ def intervals(estimates: Sequence[Estimate], *, control: str, unit: str) -> Mark
             if pair is not None:
                 style = f"{colour(index)};stroke-width:{width};stroke-linecap:round"
                 parts.append(line(scale(pair[0]), y, scale(pair[1]), y, stroke=style))
-        parts.append(marker(0, scale(one.difference), y, size=5.5).replace(colour(0), "var(--paper)", 1))
+        parts.append(_point(scale(one.difference), y, colour(index)))
     said = "; ".join(f"{one.name} {one.difference:+.4f}" for one in estimates)
     return svg(bottom + 42, f"Difference from {control} in {unit}: {said}", parts, width=NARROW)
+
+
+def _point(x: float, y: float, stroke: str) -> Markup:
+    return Markup('<circle cx="{}" cy="{}" r="5.5" style="fill:var(--paper);stroke:{};stroke-width:2.5"/>').format(
+        place(x), place(y), stroke
+    )
 
 
 def _sides(scale: Scale, zero: float, control: str) -> list[Markup]:
