@@ -70,6 +70,12 @@ def test_unequal_compute_is_no_verdict_however_good() -> None:
     assert texts[0].startswith("`contrast` trains a better model") and texts[-1] == second
 
 
+def test_compute_that_nobody_knows_is_not_called_equal() -> None:
+    """Such arms are judged, as nothing is known against them; the sentence must not say more than that."""
+    first = said(evaluation(bought=arm(-0.5) | {"compute": None}))[0]
+    assert first.endswith("4 degrees of freedom, training compute not compared).")
+
+
 def test_a_failed_a_a_check_puts_the_verdict_in_doubt(tmp_path: Path) -> None:
     told = evaluation(contrast=arm(-0.5), random2=second_lot(-0.1))
     assert said(told)[0].startswith("In doubt, as the A/A check fails: `contrast` trains a better model")

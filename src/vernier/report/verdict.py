@@ -77,14 +77,16 @@ def _judgement(found: Told, told: Told, arms: Mapping[str, Told]) -> list[str]:
     out: list[str] = []
     if better:
         trains = "trains a better model" if len(better) == 1 else "train better models"
-        out.append(f"{_arms(better)} {trains} than `{control}` {on}: {_measured(better, rivals, told)} {_terms(told)}.")
+        out.append(
+            f"{_arms(better)} {trains} than `{control}` {on}: {_measured(better, rivals, told)} {_terms(better, rivals, told)}."
+        )
     elif open_:
         out.append(
             f"No difference was shown between {_arms(open_)} and `{control}` {on}: {_measured(open_, rivals, told)} "
-            f"{_terms(told)}."
+            f"{_terms(open_, rivals, told)}."
         )
     elif worse:
-        out.append(f"{_worse(worse, control)} {on}: {_measured(worse, rivals, told)} {_terms(told)}.")
+        out.append(f"{_worse(worse, control)} {on}: {_measured(worse, rivals, told)} {_terms(worse, rivals, told)}.")
     elif single:
         out.append(
             f"No verdict: one seed shows nothing of {_arms(single)} against `{control}` {on}, as nobody knows how far "
@@ -123,11 +125,13 @@ def _measured(names: Sequence[str], arms: Mapping[str, Told], told: Told) -> str
     return "; ".join(each)
 
 
-def _terms(told: Told) -> str:
+def _terms(names: Sequence[str], arms: Mapping[str, Told], told: Told) -> str:
     """What the intervals of the first sentence hold under."""
-    return (
-        f"(for all arms at once, {len(told['seeds'])} seeds, {told['df']} degrees of freedom, equal training compute)"
+    seeds = f"{len(told['seeds'])} seeds, {told['df']} degrees of freedom"
+    compute = (
+        "equal training compute" if all(arms[n].get("compute") for n in names) else "training compute not compared"
     )
+    return f"(for all arms at once, {seeds}, {compute})"
 
 
 def _worth(arm: str, one: Told, control: str) -> Iterator[str]:
