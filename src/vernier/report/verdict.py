@@ -77,9 +77,8 @@ def _judgement(found: Told, told: Told, arms: Mapping[str, Told]) -> list[str]:
     out: list[str] = []
     if better:
         trains = "trains a better model" if len(better) == 1 else "train better models"
-        out.append(
-            f"{_arms(better)} {trains} than `{control}` {on}: {_measured(better, rivals, told)} {_terms(better, rivals, told)}."
-        )
+        numbers = f"{_measured(better, rivals, told)} {_terms(better, rivals, told)}"
+        out.append(f"{_arms(better)} {trains} than `{control}` {on}: {numbers}.")
     elif open_:
         out.append(
             f"No difference was shown between {_arms(open_)} and `{control}` {on}: {_measured(open_, rivals, told)} "
