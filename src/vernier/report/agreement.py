@@ -93,9 +93,9 @@ def jaccard(both: int, one: int, other: int) -> float | None:
 
 def _figure(found: Agreement, here: Sequence[Choice], stage: str) -> Markup:
     names = found.names
-    title = "Share of documents in common, of those that either of two arms kept" + (f" at `{stage}`" if stage else "")
+    title = "Share of documents in common, of those that either of two arms kept" + (f" ({stage})" if stage else "")
     says = [
-        "100 %: the same documents; 0 %: none in common. The column of an arm has the number that stands before its name.",
+        "100 %: the same documents; 0 %: none in common. An arm's column has the number before its name.",
     ]
     if len(max((choice.nodes for choice in here), key=len)) > 1:
         says.append("In the frame: the same arm at two seeds. Means over seeds.")

@@ -17,7 +17,7 @@ from vernier.report.choices import arms
 from vernier.report.drawing.lines import Axis, Line, Point, chart
 from vernier.report.parts import Section, figure, table
 
-POINTS = 60  # of a smoothed curve, at most
+POINTS = 24  # of a smoothed curve, at most
 SHOWN = 0.1  # of the training: what came before may lie above the figure
 METRICS = "metrics.parquet"
 
@@ -42,7 +42,7 @@ def section(run: Run) -> Section | None:
     figures = [_training(stage, found, run) for stage, found in curves(run).items()]
     for name, told in _evaluations(run).items():
         if told["ladder"]:
-            figures.append(_ladder(name, told))
+            figures.append(_ladder(name, told, _looks(run)))
     if not figures:
         return None
     return Section("training", "How did training go?", Markup("").join(figures))
@@ -98,14 +98,16 @@ def _curve(run: Run, arm: str, nodes: Mapping[int | None, str]) -> Curve:
 
 
 def _training(stage: str, found: Sequence[Curve], run: Run) -> Markup:
+    looks = _looks(run)
     lines = [
         Line(
             one.arm,
             one.tokens.tolist(),
             one.loss.mean(axis=0).tolist(),
             *((one.loss.min(axis=0).tolist(), one.loss.max(axis=0).tolist()) if len(one.seeds) > 1 else ((), ())),
+            look=looks.get(one.arm, number),
         )
-        for one in found
+        for number, one in enumerate(found)
     ]
     most = max(float(one.tokens[-1]) for one in found)
     # What is drawn is the later training: at the start every model loses more than arms ever differ by.
@@ -125,8 +127,8 @@ def _training(stage: str, found: Sequence[Curve], run: Run) -> Markup:
         f"Smoothed: each point is the mean of {' or '.join(map(str, steps))} steps" if steps != [1] else "Not smoothed"
     )
     says = [
-        "Each arm's loss on the text that it trains on itself: an arm of easy text has a low curve and may still be the "
-        "worse one. Read from it that training was steady; which arm is better is measured on held-out text.",
+        "Each arm's loss on the text that it trains on itself: an arm of easy text has a low curve, and may still be "
+        "the worse one. Read from it that training was steady; which arm is better is measured on held-out text.",
         f"{smooth}; what lies above the figure, at the start, is not drawn.",
     ]
     if any(len(one.seeds) > 1 for one in found):
@@ -155,34 +157,44 @@ def _evaluations(run: Run) -> Mapping[str, Any]:
     return run.nodes.get(COMPARISON, {}).get("facts", {}).get("evaluations", {})
 
 
-def _ladder(name: str, told: Mapping[str, Any]) -> Markup:
+def _looks(run: Run) -> dict[str, int]:
+    """The number by which each arm is drawn: the same in every figure of the section."""
+    compared = [arm for told in _evaluations(run).values() for arm in told["order"]]
+    return {arm: number for number, arm in enumerate(dict.fromkeys([*compared, *arms(run)]))}
+
+
+def _ladder(name: str, told: Mapping[str, Any], looks: Mapping[str, int]) -> Markup:
     """Rungs by cost, and the arms among them."""
     rungs = told["ladder"]
     arms_at = [
         (arm, one["training"]["actual"], one["loss"])
-        for arm, one in told["arms"].items()
+        for arm, one in ((arm, told["arms"][arm]) for arm in told["order"])
         if one["training"]["actual"] and arm not in {rung["arm"] for rung in rungs}
     ]
     costs = [rung["flops"] for rung in rungs] + [cost for _, cost, _ in arms_at]
     losses = [rung["loss"] for rung in rungs] + [loss for _, _, loss in arms_at]
     margin = 0.06 * (max(losses) - min(losses)) or 0.01
-    ladder = Line("random", [rung["flops"] for rung in rungs], [rung["loss"] for rung in rungs], marked=True)
+    ladder = Line(
+        "random",
+        [rung["flops"] for rung in rungs],
+        [rung["loss"] for rung in rungs],
+        marked=True,
+        look=looks.get("random", 0),
+    )
     drawing = chart(
         [ladder],
-        [Point(*at) for at in arms_at],
+        [Point(*at, look=looks.get(at[0], number)) for number, at in enumerate(arms_at, 1)],
         Axis("training, FLOPs", min(costs) / 1.2, max(costs) * 1.2, log=True),
         Axis("bits per byte on what the verdict goes by", min(losses) - margin, max(losses) + margin),
-        says=f"Loss of {name} against training FLOPs: the ladder of random and the arms; the numbers are in the table below",
+        says=f"Loss of {name} against training FLOPs: the ladder of random, and the arms; the numbers are below",
     )
     says = (
-        f"Bits per byte ({', '.join(told['on'])}), smaller is better. The line joins `random` trained on fewer and on more "
-        "tokens. An arm below the line is worth more compute than it trained with: go from it level to the right, to "
-        "the line, and read off how much."
+        f"Bits per byte ({', '.join(told['on'])}), smaller is better. The line joins random trained on fewer and on "
+        "more tokens. An arm below the line is worth more compute than it trained with: go level to the right from it "
+        "to the line, and read off how much."
     )
     rows = [
         [f"random as {rung['arm']}", rung["tokens"], f"{rung['flops']:.3g}", f"{rung['loss']:.4f}"] for rung in rungs
     ] + [[arm, None, f"{cost:.3g}", f"{loss:.4f}"] for arm, cost, loss in arms_at]
     numbers = table(["trained", "tokens", "FLOPs", "bits per byte"], rows, says="Means over seeds.")
-    return figure(
-        f"The control's ladder at {name}: held-out loss against compute", says.replace("`", ""), drawing, numbers
-    )
+    return figure(f"The control's ladder at {name}: held-out loss against compute", says, drawing, numbers)

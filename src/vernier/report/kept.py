@@ -138,7 +138,7 @@ def _figure(found: Kept, here: Sequence[Choice], stage: str) -> list[Markup]:
         amounts, documents = (_mean(found.shares(choice.name, amount)) for amount in (1, 0))
         shares = [[None if np.isnan(by[place]) else float(by[place]) for place in drawn] for by in (amounts, documents)]
         arms.append(Column(choice.name, shares[0], shares[1], float(amounts[-1])))
-    title = f"Share of the pool's {found.unit} that was kept" + (f" at `{stage}`" if stage else "")
+    title = f"Share of the pool's {found.unit} that was kept" + (f" ({stage})" if stage else "")
     drawing = columns(
         names,
         arms,
@@ -157,8 +157,8 @@ def _drawn(found: Kept) -> list[int]:
 def _says(found: Kept, here: Sequence[Choice], drawn: int, planted: bool) -> str:
     parts = [
         f"A bar is the share of a domain's {found.unit} that an arm kept, with its number; the black stroke is the "
-        "share of its documents, the dotted line the arm's share of all. Bars that follow that line say that the arm did "
-        "not choose by domain."
+        "share of its documents, the dotted line the arm's share of all. Bars that end there: the arm did not choose "
+        "by domain."
     ]
     if planted:
         parts.append("★ is planted noise, which nobody wants: a good selection keeps none of it.")

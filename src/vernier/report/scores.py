@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,8 @@ def section(run: Run) -> Section | None:
     if not figures:
         return None
     says = (
-        "What decided over the documents. A score that sets one domain apart from the others chooses domains as much as "
-        "documents: see where its cut lies in each."
+        "What decided over the documents. A score that sets one domain apart chooses domains as much as documents: "
+        "see where its cut lies in each."
     )
     return Section("scores", "How are the scores spread?", paragraph(says) + Markup("").join(figures))
 
@@ -178,7 +179,7 @@ def _numbers(found: Histogram, cuts: list[Cut]) -> Markup:
     edges = [axes.number(edge) for edge in found.edges]
     by_bin = [
         [f"{low} to {high}", *(int(found.counts[name][place]) for name in names)]
-        for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for place, (low, high) in enumerate(pairwise(edges))
     ]
     return whole + table(["bin", *names], by_bin, says="Documents in each bin.")
 

@@ -1,4 +1,4 @@
-"""Scales, ticks at round numbers, grid, legend: what every figure stands on.
+"""Scales, ticks at round numbers, grid, keys of series: what every figure stands on.
 
 A figure is at most `WIDTH` units wide and fills the page's width, so that its text of 12 units can be read on a
 phone. Colours are the page's variables: `--c0 .. --c7`, `--ink`, `--muted`, `--grid`, `--more`, `--less`. Series
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 WIDTH = 560
+NARROW = 430  # fits a phone with its text still readable
 TEXT = 12  # size of text
 CHARACTER = 6.6  # about how wide one of that size is
 DASHES = ("", "7 3", "2 2", "9 3 2 3", "4 2", "1 3", "12 3", "6 2 1 2 1 2")
@@ -181,25 +182,10 @@ def grid_y(scale: Scale, left: float, right: float, *, title: str = "", about: i
     return out
 
 
-def legend(names: Sequence[str], top: float, *, left: float = 0, right: float = WIDTH) -> tuple[list[Markup], float]:
-    """Names with the dash and the marker of their series, in as many lines as they need; and where they end."""
-    out: list[Markup] = []
-    x, y = left, top
-    for index, name in enumerate(names):
-        shown = shorten(name, right - left - 40)
-        width = 34 + CHARACTER * len(shown) + 14
-        if x > left and x + width > right:
-            x, y = left, y + 18
-        out.append(_key(index, x, y))
-        out.append(text(x + 34, y + 4, shown, kind="label", full=name))
-        x += width
-    return out, y + 18
-
-
-def _key(index: int, x: float, y: float) -> Markup:
-    return line(x, y, x + 28, y, stroke=f"{colour(index)};stroke-width:2", dashes=dash(index)) + marker(
-        index, x + 14, y, size=4
-    )
+def key(index: int, x: float, y: float, long: float = 28) -> Markup:
+    """The dash and the marker of a series, to stand before its name."""
+    tint = f"{colour(index)};stroke-width:2"
+    return line(x, y, x + long, y, stroke=tint, dashes=dash(index)) + marker(index, x + long / 2, y, size=4)
 
 
 def spread(wanted: Sequence[float], apart: float, low: float, high: float) -> list[float]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vernier.report.drawing.axes import WIDTH, box, line, path, shorten, svg, text
+from vernier.report.drawing.axes import NARROW, box, line, path, shorten, svg, text
 
-LEFT, ROW = 132, 19  # where columns begin, and how tall a row is
+LEFT, ROW = 118, 19  # where columns begin, and how tall a row is
 NUMBER = 34  # place for a number beside the longest bar
 WIDEST, NARROWEST = 140, 66  # of a column
 
@@ -33,10 +33,10 @@ def columns(names: Sequence[str], arms: Sequence[Column], *, marked: frozenset[s
     names    of the rows
     marked   rows that have a star before their name and bars of another kind
     """
-    fit = max(1, int((WIDTH - LEFT) // NARROWEST))
+    fit = max(1, int((NARROW - LEFT) // NARROWEST))
     bands = -(-len(arms) // fit)
     beside = -(-len(arms) // bands)
-    wide = min(WIDEST, (WIDTH - LEFT) / beside)
+    wide = min(WIDEST, (NARROW - LEFT) / beside)
     tall = 24 + ROW * len(names) + 12
     parts: list[Markup] = []
     for start in range(0, len(arms), beside):
@@ -54,7 +54,7 @@ def columns(names: Sequence[str], arms: Sequence[Column], *, marked: frozenset[s
         ]
         for index, arm in enumerate(arms[start : start + beside]):
             parts += _column(arm, names, marked, LEFT + wide * index, top, wide)
-    return svg(14 + tall * bands, says, parts)
+    return svg(14 + tall * bands, says, parts, width=NARROW)
 
 
 def _column(

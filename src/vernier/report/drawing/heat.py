@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from vernier.report.drawing.axes import WIDTH, box, shorten, svg, text
+from vernier.report.drawing.axes import NARROW, box, shorten, svg, text
 
-LEFT, ROW = 150, 34
+LEFT, ROW = 122, 34
 WIDEST = 74  # of a cell
 
 
 def matrix(names: Sequence[str], shares: Sequence[Sequence[float | None]], *, says: str) -> Markup:
     """shares: 0 to 1, [names, names]; None is drawn as a dash. Columns carry the numbers that stand before the rows'
     names; the diagonal has a frame."""
-    wide = min(WIDEST, (WIDTH - LEFT - 2) / len(names))
+    wide = min(WIDEST, (NARROW - LEFT - 2) / len(names))
     parts = [
         text(LEFT + wide * (index + 0.5), 14, str(index + 1), kind="label", anchor="middle")
         for index in range(len(names))
@@ -38,4 +38,4 @@ def matrix(names: Sequence[str], shares: Sequence[Sequence[float | None]], *, sa
             )
             shown = "–" if share is None else f"{100 * share:.0f} %" if wide > 40 else f"{100 * share:.0f}"  # noqa: RUF001
             parts.append(text(x + wide / 2, y + ROW / 2 + 4, shown, kind="label", anchor="middle"))
-    return svg(22 + ROW * len(names) + 6, says, parts)
+    return svg(22 + ROW * len(names) + 6, says, parts, width=NARROW)

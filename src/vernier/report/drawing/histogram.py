@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vernier.report.drawing.axes import (
     CHARACTER,
-    WIDTH,
+    NARROW,
     Scale,
     grid_x,
     line,
@@ -22,7 +22,7 @@ from vernier.report.drawing.axes import (
     text,
 )
 
-LEFT, RIGHT, STRIP = 150, WIDTH - 14, 34  # where strips begin and end, and how tall each is
+LEFT, RIGHT, STRIP = 116, NARROW - 12, 34  # where strips begin and end, and how tall each is
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ def strips(
     top = 18.0 * len(inside) + 6
     bottom = top + STRIP * len(groups)
     x = Scale(float(edges[0]), float(edges[-1]), LEFT, RIGHT)
-    parts = grid_x(x, top, bottom, title=title)
+    parts = grid_x(x, top, bottom, title=title, about=7)
     for index, group in enumerate(groups):
         parts += _strip(group, edges, x, top + STRIP * index)
     for index, cut in enumerate(sorted(inside, key=lambda cut: cut.at)):
         parts += _cut(cut, x, 18.0 * index + 12, bottom)
-    return svg(bottom + 42, says, parts)
+    return svg(bottom + 42, says, parts, width=NARROW)
 
 
 def _strip(group: Strip, edges: NDArray[np.float64], x: Scale, top: float) -> list[Markup]:
@@ -83,7 +83,7 @@ def _strip(group: Strip, edges: NDArray[np.float64], x: Scale, top: float) -> li
 def _cut(cut: Cut, x: Scale, y: float, bottom: float) -> list[Markup]:
     at = x(cut.at)
     name = f"{cut.name} {number(cut.at)}"
-    before = at + 8 + CHARACTER * len(name) > WIDTH
+    before = at + 8 + CHARACTER * len(name) > NARROW
     return [
         line(at, y - 8, at, bottom, stroke="var(--ink);stroke-width:1.5", dashes="5 3"),
         text(at - 5 if before else at + 5, y, name, kind="label", anchor="end" if before else "start"),

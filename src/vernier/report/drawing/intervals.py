@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vernier.report.drawing.axes import CHARACTER, Scale, box, colour, grid_x, line, place, shorten, svg, text
+from vernier.report.drawing.axes import CHARACTER, NARROW, Scale, box, colour, grid_x, line, place, shorten, svg, text
 
-NARROW = 430  # fits a phone with its text still readable: few numbers need no more
 ROW = 40  # height of an arm
 TOP = 30
 CHECK = 7  # the colour of a check: grey

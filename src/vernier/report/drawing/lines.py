@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from vernier.report.drawing.axes import (
-    WIDTH,
+    CHARACTER,
+    NARROW,
     Scale,
     colour,
     dash,
     grid_x,
     grid_y,
-    legend,
+    key,
     line,
     marker,
     path,
@@ -24,13 +25,18 @@ from vernier.report.drawing.axes import (
     text,
 )
 
-LEFT, TALL, TOP = 46, 260, 26  # where the plot begins, how tall it is, and what stands above it
+LEFT, TALL, TOP = 42, 240, 26  # where the plot begins, how tall it is, and what stands above it
+MOST_ROOM = 160  # for names at the right
 MARKS = 6  # markers on a line that has many points: they tell it from others
 
 
 @dataclass(frozen=True)
 class Line:
-    """A series: places, values, and the ends of its band (empty: it has none). `marked`: a marker at each point."""
+    """A series: places, values, and the ends of its band (empty: it has none).
+
+    marked   a marker at each point
+    look     number by which its colour, dash and marker go
+    """
 
     name: str
     x: Sequence[float]
@@ -38,15 +44,17 @@ class Line:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     marked: bool = False
+    look: int = 0
 
 
 @dataclass(frozen=True)
 class Point:
-    """One value, and its name."""
+    """One value, and its name. look: number by which its colour and marker go."""
 
     name: str
     x: float
     y: float
+    look: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,32 +67,25 @@ class Axis:
     log: bool = False
 
 
-def chart(lines: Sequence[Line], points: Sequence[Point], x: Axis, y: Axis, *, says: str, room: float = 110) -> Markup:
-    """Lines and points, numbered in this order: colour, dash and marker go by the number. What lies above the upper
-    axis is cut off there.
-
-    room   for names at the right
-    """
-    right = WIDTH - room
-    keys, top = legend([one.name for one in (*lines, *points)], 10)
-    top += TOP
+def chart(lines: Sequence[Line], points: Sequence[Point], x: Axis, y: Axis, *, says: str) -> Markup:
+    """Lines and points. What lies above the upper axis is cut off there."""
+    room = min(MOST_ROOM, 42 + CHARACTER * 1.05 * max(len(one.name) for one in (*lines, *points)))
+    right, top = NARROW - room, TOP
     across = Scale(x.low, x.high, LEFT, right, x.log)
     up = Scale(y.low, y.high, top + TALL, top, y.log)
-    parts = keys + grid_y(up, LEFT, right, title=y.title) + grid_x(across, top, top + TALL, title=x.title)
-    ends: list[tuple[float, float]] = []
-    for index, one in enumerate(lines):
-        parts += _line(index, one, across, up)
-        ends.append((across(one.x[-1]), up(one.y[-1])))
-    for index, one in enumerate(points, len(lines)):
-        parts.append(marker(index, across(one.x), up(one.y)))
-        ends.append((across(one.x), up(one.y)))
-    parts += _names([one.name for one in (*lines, *points)], ends, right, top, room)
-    return svg(top + TALL + 42, says, parts)
+    parts = grid_y(up, LEFT, right, title=y.title) + grid_x(across, top, top + TALL, title=x.title)
+    for one in lines:
+        parts += _line(one, across, up)
+    parts += [marker(one.look, across(one.x), up(one.y)) for one in points]
+    ends = [(one.name, one.look, True, across(one.x[-1]), up(one.y[-1])) for one in lines]
+    ends += [(one.name, one.look, False, across(one.x), up(one.y)) for one in points]
+    parts += _names(ends, right, top, room)
+    return svg(top + TALL + 42, says, parts, width=NARROW)
 
 
-def _line(index: int, one: Line, across: Scale, up: Scale) -> list[Markup]:
+def _line(one: Line, across: Scale, up: Scale) -> list[Markup]:
     parts: list[Markup] = []
-    tint = colour(index)
+    index, tint = one.look, colour(one.look)
     if len(one.low):
         lower = _below(one.x, one.low, across, up)
         upper = _below(one.x, one.high, across, up)
@@ -113,14 +114,15 @@ def _below(xs: Sequence[float], ys: Sequence[float], across: Scale, up: Scale) -
     return [(across(x), max(up(y), up.end)) for x, y in zip(xs, ys, strict=True)]
 
 
-def _names(
-    names: Sequence[str], ends: Sequence[tuple[float, float]], right: float, top: float, room: float
-) -> list[Markup]:
-    """Each name beside the plot, as near to its end as the others leave place, with a thread to it."""
+def _names(ends: Sequence[tuple[str, int, bool, float, float]], right: float, top: float, room: float) -> list[Markup]:
+    """Each name beside the plot, as near to its end as the others leave place, with a thread to it.
+
+    ends   name, look, whether it is a line, and where it ends
+    """
     parts: list[Markup] = []
-    places = spread([y for _, y in ends], 15, top + 4, top + TALL)
-    for index, (name, (x, y), at) in enumerate(zip(names, ends, places, strict=True)):
-        shown = shorten(name, room - 22)
-        parts.append(line(x + 6, y, right + 14, at, stroke=f"{colour(index)};stroke-opacity:.6"))
-        parts.append(text(right + 18, at + 4, shown, kind="label", full=name))
+    places = spread([y for *_, y in ends], 15, top + 4, top + TALL)
+    for (name, look, is_line, x, y), at in zip(ends, places, strict=True):
+        parts.append(line(x + 6, y, right + 8, at, stroke=f"{colour(look)};stroke-opacity:.5"))
+        parts.append(key(look, right + 10, at, 22) if is_line else marker(look, right + 21, at, size=4))
+        parts.append(text(right + 36, at + 4, shorten(name, room - 38), kind="label", full=name))
     return parts
