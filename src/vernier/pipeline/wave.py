@@ -218,10 +218,10 @@ def _rows_of(prepared: Prepared, shards: Sequence[ShardRef]) -> str:
 def _check_read(node: Node, shards: Sequence[ShardRef]) -> None:
     """Stop when too much of the input was bad. Everything read is committed: raising a limit reads nothing again."""
     plugin, counts = node.plugin, add_counts(dict(shard.counts) for shard in shards)
-    bad, rows = counts.get("quarantined", 0), counts.get("rows", 0)
-    reasons = ", ".join(
-        f"{n} {name.removeprefix('quarantined.')}" for name, n in counts.items() if name.startswith("quarantined.")
-    )
+    drops, rows = getattr(plugin, "drops", ()), counts.get("rows", 0)
+    by_reason = {name.removeprefix("quarantined."): n for name, n in counts.items() if name.startswith("quarantined.")}
+    wrong = {reason: n for reason, n in by_reason.items() if reason not in drops}
+    bad, reasons = sum(wrong.values()), ", ".join(f"{n} {reason}" for reason, n in wrong.items())
     where = (
         f"stage {node.id}: {', '.join(sorted({s.facts['unit'] for s in shards if s.counts.get('quarantined')})[:3])}"
     )
