@@ -7,7 +7,7 @@ Vernier and Trainer in turn, after one short call of each; each round has its ow
 order of windows. A ratio is Vernier's tokens a second over the Trainer's in the same round: above 1, Vernier is faster.
 
 Demanded before the first run: the median ratio is at least 0.95, and the losses of the last tenth of the steps differ
-by by at most 0.02 nat a token. The two sum in another order, and early training at a high rate doubles a difference of the
+by at most 0.02 nat a token. The two sum in another order, and early training at a high rate doubles a difference of the
 last bit again and again: at a rate of 0.003 two runs of one seed ended up to 0.09 apart in single rounds, as two seeds
 do. So the rate is 0.001, the losses are means over the rounds, and the interval of their difference is written beside.
 That both do the same shows earlier: means of the first tenth of the steps are to agree to 0.001 in every round.
