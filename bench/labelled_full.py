@@ -189,10 +189,17 @@ def arms(done: Run, comparison: Mapping[str, Any], losses: Sequence[Mapping[str,
             shown["better"] = row["together"][1] < 0
         shown |= {name: row.get(name) for name in ("training_flops", "overhead_flops", *labelled.MULTIPLIERS)}
         if one:
-            facts = [done.artifact(f"variety@{arm}@{seed}").facts for seed in seeds]
+            facts = [node_of(done, "variety", arm, seed)["facts"] for seed in seeds]
             shown["diversity"] = fmean(fact["semantic_diversity"]["mean"] for fact in facts)
         rows.append(shown)
     return rows
+
+
+def node_of(done: Run, stage: str, arm: str, seed: int) -> Mapping[str, Any]:
+    """The record of a stage of an arm: arms that share it have it under one name."""
+    return next(
+        node for node in done.nodes.values() if node["of"] == stage and arm in node["arms"] and node["seed"] == seed
+    )
 
 
 def same_knowledge(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
