@@ -228,3 +228,15 @@ def test_check_and_show_know_a_model_from_outside(here: Path, verb: Verb) -> Non
     code, _, err = verb("check", "small.yaml")
     assert code == 3
     assert "has no weights" in err
+
+
+def test_a_run_ends_with_its_report_which_can_be_written_again(here: Path, verb: Verb) -> None:
+    _, said, _ = verb("run", "small.yaml", "-q")
+    page = here / "runs" / "small" / "report.html"
+    assert said.split("\n")[-2] == "report: runs/small/report.html"
+    assert "<title>small" in page.read_text() and "No verdict: this run compares nothing." in page.read_text()
+    code, said, _ = verb("report", "runs/small", "--to", "told/page.html")
+    assert code == 0 and said == "report: told/page.html\n"
+    assert (here / "told" / "page.html").read_bytes() == page.read_bytes()
+    code, _, complaint = verb("report", "runs/other")
+    assert code == 5 and "there is no run at runs/other" in complaint

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from vernier.cli import care, look, start, work
+from vernier.cli import care, look, start, tell, work
 from vernier.core.errors import VernierError
 
 
@@ -43,6 +43,7 @@ for verb in (
     look.show,
     look.diff,
     look.why,
+    tell.report,
     care.verify,
     care.export,
     care.prune,

@@ -61,9 +61,10 @@ def export(
 ) -> None:
     """Write the documents that a selection keeps, with scores and licences, for any trainer."""
     from vernier.cli.look import node_named
-    from vernier.cli.words import size, table
+    from vernier.cli.words import table
     from vernier.core.run import Run
     from vernier.pipeline.export import export as write
+    from vernier.report.words import size
 
     opened = Run.open(run)
     done = write(opened, node_named(opened, selection), to, format=format, scores=scores, workers=workers, quiet=quiet)
@@ -76,9 +77,9 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would be deleted.")] = False,
 ) -> None:
     """Delete from a store what no run refers to. To let go of a run, delete its folder first."""
-    from vernier.cli.words import size
     from vernier.core.store import Store
     from vernier.pipeline import prune as care
+    from vernier.report.words import size
 
     unused = care.prune(Store(store), delete=yes)
     for folder in unused.kept:

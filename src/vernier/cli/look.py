@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vernier.cli.verdict import verdict
-from vernier.cli.words import count, outline, size, table
+from vernier.cli.words import count, outline, table
+from vernier.report.words import size
 
 if TYPE_CHECKING:
     from vernier.core.run import Run

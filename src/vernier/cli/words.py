@@ -11,20 +11,6 @@ def count(number: int | None) -> str:
     return "-" if number is None else f"{number:,}"
 
 
-def size(num_bytes: float) -> str:
-    """Bytes with a decimal unit: 1234567 -> 1.2 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if num_bytes < 1000:
-            return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.1f} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:.1f} TB"
-
-
-def flops(number: float | None) -> str:
-    """Floating-point operations: 1.23e+15; None -> a dash."""
-    return "-" if number is None else f"{number:.2e}" if number else "0"
-
-
 def outline(values: Mapping[str, Any], indent: int = 2) -> str:
     """Names and values a line each: numbers with commas, mappings indented, long lists by their ends."""
     lines: list[str] = []

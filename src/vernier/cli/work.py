@@ -35,12 +35,13 @@ def plan(
     recipe: RecipeFile, set: Sets = None, out: Out = None, to: To = None, arm: Arm = None, seed: Seed = None
 ) -> None:
     """Say what a run would do, what it would reuse, and why."""
-    from vernier.cli.words import flops, table
+    from vernier.cli.words import table
     from vernier.core.recipe import load
     from vernier.core.run import Run
     from vernier.core.store import Store
     from vernier.pipeline.plan import foreign_versions, plan
     from vernier.pipeline.run import run_folder
+    from vernier.report.words import flops
 
     loaded = load(recipe, set or ())
     folder = Run(run_folder(loaded, out))
@@ -73,10 +74,13 @@ def run(
     from vernier.cli.look import summary
     from vernier.core.recipe import load
     from vernier.pipeline.run import run as run_recipe
+    from vernier.report.build import write
 
     loaded = load(recipe, set or ())
     _pieces(loaded.nodes(arm=arm, seed=seed, to=to))  # a path that names nothing must not leave a store behind
-    print(summary(run_recipe(loaded, out=out, arm=arm, seed=seed, to=to, quiet=quiet)))
+    done = run_recipe(loaded, out=out, arm=arm, seed=seed, to=to, quiet=quiet)
+    print(summary(done))
+    print(f"report: {write(done)}")
 
 
 def _pieces(nodes: Sequence[Node]) -> int:

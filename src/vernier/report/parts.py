@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
+
+_NUMBER = r"[-+−<>]? ?[0-9][0-9.,]*(e[-+]?[0-9]+)?( ?(%|x|s|[kMGT]?B|[kMGTPE]))?"  # noqa: RUF001
+_NUMBERS = re.compile(rf"{_NUMBER}( to {_NUMBER})?")
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,23 @@ def paragraph(text: str | Markup) -> Markup:
     return Markup("<p>{}</p>").format(text)
 
 
+def quoted(text: str) -> Markup:
+    """Text in which what stands in backticks is a name, and shown as such."""
+    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # nothing but the names' tags is markup
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, says: str = "") -> Markup:
-    """A table; cells that hold numbers (int, float, or text that begins like one) stand to the right.
+    """A table; a column of numbers (int, float, or text that is one with its unit, or an interval) stands to the right.
 
     says   its caption; the first cell of each row is its heading
     """
+    lines = [list(row) for row in rows]
+    right = [_are_numbers([line[i] for line in lines if i < len(line)]) for i in range(len(head))]
     caption = Markup("<caption>{}</caption>").format(says) if says else Markup("")
-    top = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in head)
-    body = Markup("").join(Markup("<tr>{}</tr>").format(_row(row)) for row in rows)
+    titles = zip(head, right, strict=True)
+    top = Markup("").join(Markup('<th scope="col"{}>{}</th>').format(_kind(number), name) for name, number in titles)
+    body = Markup("").join(Markup("<tr>{}</tr>").format(_row(line, right)) for line in lines)
     return Markup(
         '<div class="scroll" tabindex="0"><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(caption, top, body)
@@ -48,23 +61,34 @@ def figure(title: str, says: str, drawing: Markup, numbers: Markup) -> Markup:
     numbers   `table(...)` of all that is drawn
     """
     return Markup(
-        "<figure><figcaption><strong>{}</strong> {}</figcaption>{}"
+        "<figure><figcaption><strong>{}</strong> {}</figcaption>"
+        '<div class="drawing" tabindex="0">{}</div>'
         "<details><summary>The numbers</summary>{}</details></figure>"
     ).format(title, says, drawing, numbers)
 
 
-def _row(cells: Sequence[object]) -> Markup:
+def _row(cells: Sequence[object], right: Sequence[bool]) -> Markup:
     first, *others = cells
-    return Markup('<th scope="row">{}</th>').format(_text(first)) + Markup("").join(
-        Markup('<td class="number">{}</td>' if _is_number(cell) else "<td>{}</td>").format(_text(cell))
-        for cell in others
+    return Markup('<th scope="row"{}>{}</th>').format(_kind(right[0]), _text(first)) + Markup("").join(
+        Markup("<td{}>{}</td>").format(_kind(number), _text(cell))
+        for cell, number in zip(others, right[1:], strict=True)
     )
+
+
+def _kind(number: bool) -> Markup:
+    return Markup(' class="number"') if number else Markup("")
+
+
+def _are_numbers(cells: Sequence[object]) -> bool:
+    """Whether a column holds numbers, and dashes where there is none."""
+    known = [cell for cell in cells if cell is not None and cell not in ("-", "–", "never")]  # noqa: RUF001
+    return bool(known) and all(_is_number(cell) for cell in known)
 
 
 def _is_number(cell: object) -> bool:
     if isinstance(cell, (int, float)):
-        return True
-    return isinstance(cell, str) and cell[:1] in "+-<>0123456789" and any(c.isdigit() for c in cell)
+        return not isinstance(cell, bool)
+    return isinstance(cell, str) and bool(_NUMBERS.fullmatch(cell))
 
 
 def _text(cell: object) -> Markup:
