@@ -83,7 +83,7 @@ def bounded(number: Mapping[str, Any]) -> str:
     return "never" if number["value"] is None else f"{number['bound']} {number['value']:.3g}".strip()
 
 
-def verdict(told: Mapping[str, Any], usage: Usage) -> list[dict[str, Any]]:
+def verdict(told: Mapping[str, Any], wall_s: float) -> list[dict[str, Any]]:
     """What was demanded before the first run."""
     same = told["arms"][SAME]
     low, high = same["alone"]
@@ -94,7 +94,7 @@ def verdict(told: Mapping[str, Any], usage: Usage) -> list[dict[str, Any]]:
             (high - low) / 2,
             "bit/byte",
         ),
-        must("the whole recipe on two cores: wall", usage.wall_s, LIMIT_S, "s"),
+        must("the whole recipe on two cores: wall", wall_s, LIMIT_S, "s"),
     ]
 
 
@@ -111,7 +111,7 @@ def report(work: Path, counts: Mapping[str, Any]) -> None:
         "labelled_first",
         question,
         [*arms(told, table), *quality],
-        verdict(told, usage),
+        verdict(told, usage.wall_s),
         seeds=done.recipe["seeds"]["values"],
         target=comparison["target"],
         noise=told["noise"],

@@ -1,11 +1,11 @@
-"""How well each score tells high quality from low: AUC with document-bootstrap intervals, trivial scores beside.
+"""How well each score tells high quality from low, and clean from corrupted, with document-bootstrap intervals.
 
 Labels come last: the scores are in the run's tables, and are joined with the labels by document id here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,36 +25,49 @@ PEOPLE = "web_crawl"  # the domain whose documents people labelled one by one, f
 
 def table(run: Run, labels: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row for each score and set of labelled documents of the pool. labels: by document id."""
-    scores = {name: score(run, by, tables) for name, (by, tables) in (LEARNED | TRIVIAL).items()}
-    rows: list[dict[str, Any]] = []
-    for what in ("high against low, all domains", f"high against low by people, {PEOPLE}"):
-        ids = [
-            name
-            for name in scores["length"]
-            if labels[name]["quality"] in ("high", "low")
-            and (
-                not what.endswith(PEOPLE)
-                or (labels[name]["domain"], labels[name]["quality_basis"]) == (PEOPLE, "human")
-            )
-        ]
+    return rows(scores(run, "pool", LEARNED | TRIVIAL), labels)
+
+
+def rows(found: Mapping[str, Mapping[str, float]], labels: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each score and set of labelled documents. found: by score and document id, the trivial ones too."""
+    out: list[dict[str, Any]] = []
+    for what, wanted in DOCUMENTS.items():
+        ids = [name for name in found["length"] if wanted(labels[name])]
         high = np.array([labels[name]["quality"] == "high" for name in ids])
-        values = {of: np.array([by_id[name] for name in ids]) for of, by_id in scores.items()}
-        found = {of: auc(value, high) for of, value in values.items()}
-        best = max(TRIVIAL, key=lambda of: found[of])
-        for of, value in values.items():
-            low_end, high_end = interval(value, high)
-            row = {"documents": what, "score": of, "auc": found[of], "low": low_end, "high": high_end}
+        resampled = {of: aucs(np.array([by_id[name] for name in ids]), high) for of, by_id in found.items()}
+        best = max(TRIVIAL, key=lambda of: resampled[of][0])
+        for of, values in resampled.items():
+            low, up = ends(values)
+            row = {"documents": what, "score": of, "auc": float(values[0]), "low": low, "high": up}
             row |= {"num_high": int(high.sum()), "num_low": int((~high).sum())}
-            if of in LEARNED:
-                row["above_best_trivial"] = f"{'yes' if found[of] > found[best] else 'no'} ({best})"
-            rows.append(row)
-    return rows
+            if of not in TRIVIAL:
+                more = values - resampled[best]
+                row["above_best_trivial"] = f"{'yes' if more[0] > 0 else 'no'} ({best})"
+                row["above_by"] = dict(zip(("value", "low", "high"), (float(more[0]), *ends(more)), strict=True))
+            out.append(row)
+    return out
 
 
-def score(run: Run, by: str, tables: tuple[str, ...]) -> dict[str, float]:
-    """A measure of every document of the pool, by the document's own id. Larger is more wanted; NaN is undefined."""
+def _by_quality(label: Mapping[str, Any]) -> bool:
+    return label["quality"] in ("high", "low")
+
+
+def _by_people(label: Mapping[str, Any]) -> bool:
+    return _by_quality(label) and (label["domain"], label["quality_basis"]) == (PEOPLE, "human")
+
+
+DOCUMENTS = {"high against low, all domains": _by_quality, f"high against low by people, {PEOPLE}": _by_people}
+
+
+def scores(run: Run, corpus: str, of: Mapping[str, tuple[str, tuple[str, ...]]]) -> dict[str, dict[str, float]]:
+    """Each score of every document of a corpus. of: by score its measure and the stages that are tables a and b."""
+    return {name: score(run, corpus, by, tables) for name, (by, tables) in of.items()}
+
+
+def score(run: Run, corpus: str, by: str, tables: tuple[str, ...]) -> dict[str, float]:
+    """A measure of every document, by the document's own id. Larger is more wanted; NaN is undefined."""
     given = dict(zip(("a", "b"), tables, strict=False))
-    inputs = Inputs(run.store.url, {name: run.artifact(stage) for name, stage in {"corpus": "pool", **given}.items()})
+    inputs = Inputs(run.store.url, {name: run.artifact(stage) for name, stage in {"corpus": corpus, **given}.items()})
     found: dict[str, float] = {}
     for shard in inputs.shards():
         values, _ = measures.evaluate(by, None, shard)
@@ -69,12 +82,40 @@ def auc(values: NDArray[np.float64], high: NDArray[np.bool_]) -> float:
 
 def interval(values: NDArray[np.float64], high: NDArray[np.bool_], seed: int = 0) -> tuple[float, float]:
     """Percentile bootstrap over documents (Efron 1979): low and high end."""
+    return ends(aucs(values, high, seed))
+
+
+def aucs(values: NDArray[np.float64], high: NDArray[np.bool_], seed: int = 0) -> NDArray[np.float64]:
+    """The AUC, and that of each resample of the documents: float64 [1 + RESAMPLES].
+
+    Two scores of the same documents meet the same resamples, so their difference is taken pair by pair.
+    """
     rng = np.random.default_rng(seed)
-    ranked, found = _ranked(values), list[float]()
+    ranked, found = _ranked(values), [auc(values, high)]
     for _ in range(RESAMPLES):
         times = np.bincount(rng.integers(0, len(high), len(high)), minlength=len(high))
         found.append(float(_auc(*ranked, high, times)))
-    low, up = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return np.array(found)
+
+
+def in_order(values: Mapping[str, float], twins: Sequence[Mapping[str, str]], seed: int = 0) -> NDArray[np.float64]:
+    """The share of pairs whose clean document scores above the corrupted one, ties half, and that of each resample of
+    the clean documents: float64 [1 + RESAMPLES]. An undefined score ranks below all."""
+    clean = {name: place for place, name in enumerate(sorted({twin["clean_id"] for twin in twins}))}
+    both = np.array([[values[twin["clean_id"]], values[twin["id"]]] for twin in twins])
+    both = np.where(np.isnan(both), -np.inf, both)
+    won = np.where(both[:, 0] > both[:, 1], 1.0, np.where(both[:, 0] == both[:, 1], 0.5, 0.0))
+    of = np.array([clean[twin["clean_id"]] for twin in twins])
+    rng, found = np.random.default_rng(seed), [float(won.mean())]
+    for _ in range(RESAMPLES):
+        times = np.bincount(rng.integers(0, len(clean), len(clean)), minlength=len(clean))[of]
+        found.append(float(won @ times) / int(times.sum()))
+    return np.array(found)
+
+
+def ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """Low and high end of the percentile interval: the first value is the estimate, the others are of resamples."""
+    low, up = np.nanquantile(resampled[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(up)
 
 

@@ -9,7 +9,10 @@ ONE = {"by": "low_loss"}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "corpus.read_hf": [{"with": {"path": "{folder}/hf"}}],
-    "corpus.read_installed": [{"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"]}}],
+    "corpus.read_installed": [
+        {"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"]}},
+        {"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"], "planted": 0.5}},
+    ],
     "corpus.read_jsonl": [
         {"with": {"paths": ["{folder}/docs.jsonl"]}},
         {"with": {"paths": ["{folder}/docs.jsonl"], "domain": None}},
@@ -27,6 +30,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "select.slice": [{"with": {"range": [0.0, 0.5]}}, {"with": {"range": [0.0, 0.5], "group": "domain"}}],
     "select.threshold": [{"with": {**PAIR, "at_least": 0.0}}],
+    "select.where": [
+        {"with": {"among": ["prose"]}},
+        {"with": {"column": "license", "among": ["CC0-1.0"]}, "without": ["within"]},
+    ],
     "select.top_k": [
         {"with": {**PAIR, "keep": {"share": 0.5, "of": "tokens"}}},
         {"with": {**ONE, "keep": {"bytes": 500}}, "without": ["b", "within", "lengths"]},

@@ -171,5 +171,16 @@ def test_why_tells_the_number_that_decided(here: Path, verb: Verb) -> None:
         assert f"length {len(row['text'])}, cut at {cut}" in told
 
 
+def test_show_and_why_send_no_control_characters_to_the_terminal(here: Path, verb: Verb) -> None:
+    record = {"id": "odd", "text": "a\tb\n\x1b[31mc\x9bd\0 ü 中 e"}
+    (here / "data" / "part-0.jsonl").write_text(json.dumps(record) + "\n")
+    verb("run", "small.yaml", "-q", "--set", "keep.with.keep.documents=5")
+    line = next(line for line in verb("why", "runs/small", "odd")[1].splitlines() if "text: " in line)
+    assert line == "  text: a b \ufffd[31mc\ufffdd\ufffd ü 中 e"
+    shown = verb("show", "runs/small", "clean", "--rows", "1")[1]
+    assert _shown(shown)[0]["text"] == record["text"]
+    assert not any((c < " " and c != "\n") or "\x7f" <= c <= "\x9f" for c in shown)
+
+
 def _shown(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines() if line.startswith("{")]

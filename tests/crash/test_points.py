@@ -23,8 +23,8 @@ IN_WORKERS = (
     ("unit.started", "keep/3"),  # in a round of the fold
     ("commit.renamed", "keep/1"),
     ("record.written", "part/0"),  # of the index of equal work
+    ("commit.written", "out/4"),  # made in one wave with `part`, which comes before it
     ("commit.done", "more/0"),
-    ("commit.written", "out/4"),
 )
 IN_DRIVER = (
     ("record.written", "-/-"),  # the recipe in the run folder

@@ -22,6 +22,39 @@ def test_results_page_is_current() -> None:
     assert script.PAGE.read_text(encoding="utf-8") == script.page(script.results()), "run `make docs`"
 
 
+def test_charts_are_current() -> None:
+    script = make_results()
+    drawn = {path.name: path.read_text(encoding="utf-8") for path in script.CHARTS.glob("*.svg")}
+    assert drawn == script.drawings(script.results()), "run `make docs`"
+
+
+def test_tables_have_headings_and_intervals_one_cell() -> None:
+    chart = {
+        "file": "a.svg",
+        "title": "A",
+        "x": "tokens",
+        "y": "AUC",
+        "lines": {"s": [[1, 0.5], [2, 0.6]]},
+        "levels": {},
+    }
+    one = {
+        "name": "auc",
+        "question": "Which?",
+        "command": "python bench/auc.py",
+        "commit": "0" * 40,
+        "machine": {"cores": 2},
+        "date": "2026-01-31",
+        "rows": [],
+        "tables": {"Apart?": [{"score": "a", "auc": {"value": 0.7189, "low": 0.7, "high": 0.7331}}]},
+        "charts": [chart],
+        "verdict": [],
+    }
+    assert make_results().section(one).partition("cores 2\n\n")[2] == (
+        "### Apart?\n\n| score | auc |\n| --- | --- |\n| a | 0.719 (0.700 to 0.733) |\n\n![A](charts/a.svg)\n"
+    )
+    assert list(make_results().drawings([one])) == ["a.svg"]
+
+
 def test_a_result_is_rendered_whole() -> None:
     one = {
         "name": "reading",

@@ -1,7 +1,8 @@
-"""A selection that wants documents more than once, and a table that several ranks make together."""
+"""Plugins of the tests: a selection that counts, a table made by ranks, builds that know of each other."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,3 +55,47 @@ class Letters:
                 distributed.all_reduce(counts)
         (out / f"counts-{here.rank}.txt").write_text("".join(f"{n}\n" for n in counts.tolist()))
         return {"bytes": int(counts.sum()), "rank": here.rank}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meets:
+    """A build that ends well only if another one is at work at the same time."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "model"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    at: str
+    name: str
+    other: str
+    threads: int = 1
+
+    def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
+        (Path(self.at) / self.name).touch()
+        until = time.monotonic() + 20
+        while not (Path(self.at) / self.other).exists():
+            assert time.monotonic() < until, f"{self.name} is alone"
+            time.sleep(0.01)
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengthens:
+    """A build whose states serve it at any number of tokens; it says in the log whether another one is at work."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "model"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+    resumes: ClassVar[tuple[str, ...]] = ("tokens",)
+
+    at: str
+    tokens: int
+    threads: int = 1
+
+    def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
+        mark = Path(self.at) / "at-work"
+        alone = not mark.exists()
+        mark.touch()
+        time.sleep(0.2)
+        mark.unlink(missing_ok=True)
+        return {"alone": alone}

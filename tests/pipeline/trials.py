@@ -15,6 +15,7 @@ from vernier.core.artifact import Artifact
 from vernier.core.fingerprint import key_of
 from vernier.core.recipe import Recipe
 from vernier.core.shard import Inputs, Shard
+from vernier.select import pool
 
 HALVING = 0.5  # bits per byte that twice the tokens are worth
 ONE = {"workers": 1}
@@ -126,6 +127,25 @@ class Judge:
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         yield pa.table({"value": pa.array([1.0] * shard.rows)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Drops an eighth of the documents, and was told the label of each."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "selection"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    eighth: int
+
+    def told(self) -> tuple[str, ...]:
+        return ("label: good",)
+
+    def map(self, shard: Shard) -> Iterator[pa.Table]:
+        count, reason = pool.within(shard)
+        reason[shard.doc_ids()[:, 0] % 8 == self.eighth] = pool.code("outside")
+        yield pool.selection(count, reason)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from vernier.report.words import size
 if TYPE_CHECKING:
     from vernier.core.run import Run
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # what a terminal would obey
 RunFolder = Annotated[Path, typer.Argument(help="A run folder (runs/NAME).", metavar="RUN")]
 
 
@@ -71,7 +73,8 @@ def show(
         if told:
             print(f"\n{title}\n{outline(told)}")
     for number, row in enumerate(_rows(opened, node, rows, bad=bad, kept=kept, reason=reason)):
-        print("" if number else "\n", json.dumps({k: _short(v) for k, v in row.items()}, ensure_ascii=False), sep="")
+        line = json.dumps({k: _short(v) for k, v in row.items()}, ensure_ascii=False)
+        print("" if number else "\n", _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line), sep="")
 
 
 def nodes_named(run: Run, name: str) -> list[str]:
@@ -145,7 +148,7 @@ def why(
         for name in ("id", "domain", "license"):
             if values.get(name) is not None:
                 print(f"  {name}: {values[name]}")
-        head = " ".join(place.text[:200].split())
+        head = _CONTROL.sub("\ufffd", " ".join(place.text[:200].split()))
         print(f"  text: {head}{'...' if len(place.text) > 200 else ''}")
         for chapter in story(opened, place):
             print(f"  {chapter.node}: {_tell(chapter.kind, chapter.values)}")

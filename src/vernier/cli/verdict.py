@@ -9,9 +9,11 @@ from vernier.core.run import Run
 from vernier.core.written import COMPARISON
 from vernier.report.words import (
     Told,
+    beside,
     fails,
     flops,
     interval,
+    knowledge,
     listed,
     multiplier,
     named,
@@ -55,10 +57,19 @@ def _evaluation(run: Run, facts: Told, stage: str, told: Told) -> str:
     lines = [title]
     if arms:
         rows = [
-            (arm, f"{one['difference']:+.4f}", interval(one["alone"]), interval(one["together"]), said(one, told))
+            (
+                arm,
+                f"{one['difference']:+.4f}",
+                interval(one["alone"]),
+                interval(one["together"]),
+                said(one, told),
+                knowledge(one.get("told")),
+            )
             for arm, one in arms.items()
         ]
-        lines.append(table(("arm", "difference", "95 % alone", "95 % together", "so"), rows))
+        lines.append(table(("arm", "difference", "95 % alone", "95 % together", "so", "was told"), rows))
+    for arm, one in arms.items():
+        lines += [beside(arm, one, other).replace("`", "") for other in one.get("same_knowledge", ())]
     lines += notes(facts, told)
     lines += [suspect(arm, control) for arm, one in arms.items() if fails(one)]
     parts = ["\n".join(lines)]

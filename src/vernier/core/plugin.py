@@ -17,7 +17,7 @@ The methods that a plugin has give its shape:
     Fold     fold, merge, map        all shards to one small state, in rounds, then shard by shard
     Build    build                   everything into one folder (a model, a table of results)
 
-Four methods are for whoever needs them:
+Five methods are for whoever needs them:
 
     check(given)         raises RecipeError if the names of the inputs that a recipe gives do not fit the settings
     facts(inputs)        of a map: JSON values for the manifest
@@ -30,6 +30,9 @@ Four methods are for whoever needs them:
                          computes with a model needs it (`vernier.models.flops` has the arithmetic): without it a
                          comparison of arms counts 0 for a stage that reads or selects, and calls the cost of one that
                          trains or reads a network unknown
+    told()               of a selection: what of a document besides its text it was told (texts such as "domain" or
+                         "domain: docstring, prose"), for the report: an arm that was told the domains wins on them by
+                         construction. Without it a selection was told nothing
 """
 
 from __future__ import annotations
@@ -64,6 +67,8 @@ class Plugin(Protocol):
             inputs and finds in its environment who it is (`vernier.models.ranks`). What rank 0 writes and returns
             counts; the others get a folder that is thrown away. The bytes do not depend on how many there were, or
             the plugin says by how much they may differ.
+    drops   of a reader: reasons of the quarantine by which a record is left out though nothing is wrong with it (a copy
+            of another): `max_bad` does not count them
     resumes of a build that keeps states on the way (`Inputs.states`): the settings that a state does not depend on,
             so that stages which differ in these alone go on from each other's states
     """
@@ -75,6 +80,7 @@ class Plugin(Protocol):
     masks: ClassVar[tuple[str, ...]] = ()
     rows: ClassVar[str] = "same"
     ranks: ClassVar[bool] = False
+    drops: ClassVar[tuple[str, ...]] = ()
     resumes: ClassVar[tuple[str, ...] | None] = None
 
 

@@ -20,7 +20,7 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Run:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.data: dict[str, Any] = {}
+        self._order: dict[str, int] = {}
         path = self.folder / "lock.json"
         if path.exists():
             try:
@@ -151,8 +152,12 @@ class Run:
     def _tmp(self) -> Path:
         return self.folder / "log" / "tmp"
 
-    def begin(self, name: str, store: Store, recipe: Mapping[str, Any]) -> None:
-        """Start the record of a run. Nodes of the last one stay, as of `earlier`, until this one comes to them."""
+    def begin(self, name: str, store: Store, recipe: Mapping[str, Any], order: Sequence[str]) -> None:
+        """Start the record of a run. Nodes of the last one stay, as of `earlier`, until this one comes to them.
+
+        order   ids of the recipe's nodes: the order of the record, whichever of them is finished first
+        """
+        self._order = {node: number for number, node in enumerate(order)}
         nodes = {node: {**record, "earlier": True} for node, record in self.nodes.items()}
         place = os.path.relpath(store.root, self.folder.resolve()) if store.is_local else store.url
         if self.data.get("store", place) != place:
@@ -171,7 +176,7 @@ class Run:
 
     def record(self, node: Node, artifact: Artifact) -> None:
         """Write down that a node is finished, and link to it."""
-        self.nodes.pop(node.id, None)  # so that the order is that of this run
+        self.nodes.pop(node.id, None)
         self.nodes[node.id] = {
             "earlier": False,
             "of": node.stage,
@@ -191,10 +196,12 @@ class Run:
         self._write()
 
     def _write(self) -> None:
+        last = len(self._order)  # the comparison comes behind the nodes
+        self.data["nodes"] = dict(sorted(self.nodes.items(), key=lambda item: self._order.get(item[0], last)))
         write_atomically(self.folder / "lock.json", _json(self.data), by_way_of=self._tmp)
 
     def seconds(self) -> dict[str, float]:
-        """How long each node took the last time that its work was done here, from the log of the run folder.
+        """Seconds at work on each node, all workers together, the last time that it was made here: from the log.
 
         Nodes of equal work have one time. A node whose work the store had from elsewhere is not among them.
         """

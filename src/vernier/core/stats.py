@@ -74,6 +74,16 @@ class Comparison:
     confidence: float
     note: str = ""
 
+    def between(self, one: str, other: str) -> Difference:
+        """One arm minus another, neither of them the control. Every arm has a run at every seed and the variance is
+        pooled, so this interval is as wide as the others; it is for one question, and `together` is None."""
+        ours, theirs = self.arms[one], self.arms[other]
+        middle = ours.difference - theirs.difference
+        if ours.alone is None:
+            return Difference(middle, None, None)
+        half = (ours.alone.high - ours.alone.low) / 2
+        return Difference(middle, Interval(middle - half, middle + half), None)
+
 
 def compare(results: Mapping[str, Mapping[int, float]], control: str, *, confidence: float = 0.95) -> Comparison:
     """Compare every arm with the control. results: arm -> seed -> value.

@@ -62,6 +62,7 @@ REASONS = {  # those of our own selectors, in the order of the column's dictiona
     "not_drawn": "the lot did not fall on it",
     "over_quota": "the share of its domain is full",
     "other_slice": "it belongs to another slice",
+    "other_value": "its column holds none of the values that are wanted",
 }
 RANK = pa.field("rank", pa.int64())  # optional: the order of preference, 0 first
 

@@ -27,7 +27,7 @@ from vernier.pipeline.contest import CONTROL, Contest, uncontested
 from vernier.pipeline.keys import whole_key
 from vernier.pipeline.lineage import Lineage
 
-VERSION = 2
+VERSION = 3
 FILE = "comparison.parquet"
 SCHEMA = pa.schema(
     [
@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         pa.field("seed", pa.int64()),  # null: over the seeds that are compared
         pa.field("domain", pa.string()),  # null: on the target (macro over the domains where there is none)
         pa.field("metric", pa.string(), nullable=False),
+        pa.field("beside", pa.string()),  # the arm that is taken away, of a difference
         pa.field("value", pa.float64()),  # null: unknown; of `break_even`: never (unknown has no row)
         pa.field("low", pa.float64()),  # ends of the confidence interval
         pa.field("high", pa.float64()),
@@ -206,7 +207,7 @@ def _rows(facts: Mapping[str, Any], measured: Mapping[str, Trials]) -> Iterator[
 
     def row(metric: str, unit: str, value: float | None, **more: Any) -> dict[str, Any]:
         low, high = more.pop("ends", None) or (None, None)
-        plain = {"seed": None, "domain": None, "bound": ""}
+        plain = {"seed": None, "domain": None, "beside": None, "bound": ""}
         return {"metric": metric, "unit": unit, "value": value, "low": low, "high": high, **plain, **more}
 
     for stage, found in facts["evaluations"].items():
@@ -221,8 +222,12 @@ def _rows(facts: Mapping[str, Any], measured: Mapping[str, Trials]) -> Iterator[
             yield row("bits_per_byte", "bit/byte", told["loss"], **at)
             if "difference" in told:
                 yield row("compute", "1", told["compute"], **at)
-                yield row("difference", "bit/byte", told["difference"], ends=told["alone"], **at)
-                yield row("difference_together", "bit/byte", told["difference"], ends=told["together"], **at)
+                of = {**at, "beside": CONTROL}
+                yield row("difference", "bit/byte", told["difference"], ends=told["alone"], **of)
+                yield row("difference_together", "bit/byte", told["difference"], ends=told["together"], **of)
+            for one in told.get("same_knowledge", ()):
+                of = {**at, "beside": one["arm"]}
+                yield row("difference", "bit/byte", one["difference"], ends=one["alone"], **of)
             for what in ("training", "overhead"):
                 yield row(f"{what}_flops", "FLOP", told[what]["actual"], **at)
                 yield row(f"{what}_flops_planned", "FLOP", told[what]["planned"], **at)

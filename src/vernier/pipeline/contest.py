@@ -112,6 +112,7 @@ class Contest:
             "arms": {
                 arm: self._arm(arm, seeds, found.arms.get(arm) if found else None, ladder)
                 | ({"compute": compute[arm], "equal_compute": _is_equal(compute[arm])} if arm in compute else {})
+                | ({"same_knowledge": self._same_knowledge(arm, found)} if found is not None and arm != CONTROL else {})
                 for arm in arms
             },
             "ladder": ladder,
@@ -196,6 +197,7 @@ class Contest:
             "overhead_unknown": list(overhead.unknown),
             "models": [trials[seed].model for seed in seeds],
             "token_share": self._token_share(arm, seeds),
+            "told": self._told(arm),
         }
         if difference is not None:
             out |= {
@@ -206,6 +208,23 @@ class Contest:
                 **self._multipliers(arm, difference, training.actual, overhead.spent.actual, ladder, seeds),
             }
         return out
+
+    def _told(self, arm: str) -> list[str]:
+        """What was told of the documents, besides their text, to anything that the arm's models were made of."""
+        behind = self._lineage.behind(trial.model for trial in self._trials[arm].values() if trial.model)
+        plugins = [self._lineage.nodes[name].plugin for name in behind]
+        return sorted({word for plugin in plugins if hasattr(plugin, "told") for word in plugin.told()})
+
+    def _same_knowledge(self, arm: str, found: Comparison) -> list[dict[str, Any]]:
+        """The arm minus those that were told the same and spent nothing on it: what models add to the knowledge."""
+        told = self._told(arm)
+        beside: list[dict[str, Any]] = []
+        if told and self._overhead(arm, found.seeds).spent.actual != 0:
+            for other in self.competitors:
+                if self._told(other) == told and self._overhead(other, found.seeds).spent.actual == 0:
+                    apart = found.between(arm, other)
+                    beside.append({"arm": other, "difference": apart.difference, "alone": _ends(apart.alone)})
+        return beside
 
     def _multipliers(
         self,

@@ -13,7 +13,7 @@ from vernier.core.recipe import Node, Recipe
 from vernier.core.run import Run, environment
 from vernier.core.store import Store
 from vernier.pipeline.prepare import Prepared, prepare
-from vernier.pipeline.run import placed
+from vernier.pipeline.wave import placed
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,12 @@ class Prepared:
         """Numbers of the units that are still to be done."""
         return [number for number, refs in enumerate(self.done) if refs is None]
 
+    @property
+    def claims(self) -> set[str]:
+        """Keys of all that two nodes at work side by side could have in common: the work, its states, its rows."""
+        shared = {task.inputs.states_of[0] for task in self.tasks if task.inputs.states_of}
+        return {self.key, *shared, *(key for task in self.tasks for key in (task.key, task.base) if key)}
+
     def stage(self) -> dict[str, Any]:
         """The stage in words, for the manifest and the lock file."""
         contents = {name: artifact.content for name, artifact in self.inputs.artifacts.items()}

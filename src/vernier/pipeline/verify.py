@@ -17,8 +17,9 @@ from vernier.core.fingerprint import file_sha256
 from vernier.core.recipe import Recipe
 from vernier.core.run import Run
 from vernier.core.store import Store
+from vernier.pipeline.pools import Pools
 from vernier.pipeline.prepare import Prepared, prepare
-from vernier.pipeline.run import Pools, fold_rounds
+from vernier.pipeline.wave import fold_rounds
 from vernier.pipeline.work import do
 
 

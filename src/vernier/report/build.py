@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vernier.core.run import Run
 from vernier.core.store import write_atomically
-from vernier.report import leaderboard, ledger, plan, verdict
+from vernier.report import agreement, curves, kept, leaderboard, ledger, plan, scores, verdict
 from vernier.report.page import page
 from vernier.report.parts import Section
 
@@ -17,6 +17,10 @@ FILE = "report.html"
 SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     verdict.section,
     leaderboard.section,
+    scores.section,
+    kept.section,
+    curves.section,
+    agreement.section,
     ledger.section,
     plan.section,
 )

@@ -11,8 +11,19 @@ from vernier.core.run import Run
 from vernier.report import read
 from vernier.report.drawing.intervals import Estimate, intervals
 from vernier.report.parts import Section, figure, paragraph, table
-from vernier.report.verdict import knowledge
-from vernier.report.words import Told, comparison, facts, flops, interval, listed, multiplier, named, said, seconds
+from vernier.report.words import (
+    Told,
+    comparison,
+    facts,
+    flops,
+    interval,
+    knowledge,
+    listed,
+    multiplier,
+    named,
+    said,
+    seconds,
+)
 
 TABLE = "comparison/comparison.parquet"
 DIVERSITY = "semantic_diversity"  # the fact that evaluate.diversity leaves

@@ -11,6 +11,7 @@ from vernier.core.written import COMPARISON
 from vernier.report.parts import Section, paragraph, quoted
 from vernier.report.words import (
     Told,
+    beside,
     comparison,
     fails,
     interval,
@@ -51,7 +52,7 @@ def sentences(found: Told, told: Told) -> list[str]:
         if said(one, told) == "better than random":
             out += _worth(arm, one, control)
         if told["judged"] and not one["second_lot"]:
-            out += [_beside(arm, one, other) for other in one.get("same_knowledge", ())]
+            out += [beside(arm, one, other) for other in one.get("same_knowledge", ())]
     return out
 
 
@@ -148,29 +149,6 @@ def _worth(arm: str, one: Told, control: str) -> Iterator[str]:
             often = one["break_even"]["value"]
             text += ": choosing never pays" if often is None else f": choosing pays from {often:.3g} such trainings on"
         yield text + "."
-
-
-def _beside(arm: str, one: Told, other: Told) -> str:
-    """Whether an arm beats one that was told the same and uses no models."""
-    told = f"`{other['arm']}` was told the same ({knowledge(one.get('told'))}) and uses no models"
-    ends = other["alone"]
-    number = f"{other['difference']:+.4f} bit/byte"
-    if ends is None:
-        return f"{told}: against it `{arm}` has {number}, of one seed, which shows nothing."
-    if ends[1] < 0:
-        word = f"`{arm}` beats it"
-    elif ends[0] > 0:
-        word = f"`{arm}` is worse than it"
-    else:
-        word = f"`{arm}` is not shown to beat it"
-    return f"{told}: {word} ({number}, 95 % {interval(ends)} alone)."
-
-
-def knowledge(told: Sequence[str] | None) -> str:
-    """What an arm was told, beside the text that it chose from."""
-    if told is None:
-        return "not recorded"
-    return ", ".join(told) or "nothing"
 
 
 def _conditions(found: Told, told: Told) -> Markup:

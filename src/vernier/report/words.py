@@ -106,6 +106,29 @@ def seconds(run: Run, took: Mapping[str, float], nodes: Sequence[str], num_seeds
     return f"{sum(each):.1f}"
 
 
+def beside(arm: str, one: Told, other: Told) -> str:
+    """Whether an arm beats one that was told the same and uses no models."""
+    told = f"`{other['arm']}` was told the same ({knowledge(one.get('told'))}) and uses no models"
+    ends = other["alone"]
+    number = f"{other['difference']:+.4f} bit/byte"
+    if ends is None:
+        return f"{told}: against it `{arm}` has {number}, of one seed, which shows nothing."
+    if ends[1] < 0:
+        word = f"`{arm}` beats it"
+    elif ends[0] > 0:
+        word = f"`{arm}` is worse than it"
+    else:
+        word = f"`{arm}` is not shown to beat it"
+    return f"{told}: {word} ({number}, 95 % {interval(ends)} alone)."
+
+
+def knowledge(told: Sequence[str] | None) -> str:
+    """What an arm was told, beside the text that it chose from."""
+    if told is None:
+        return "not recorded"
+    return ", ".join(told) or "nothing"
+
+
 def multiplier(bounded: Told | None) -> str:
     """A compute multiplier: 1.95x, > 4x; a dash if unknown."""
     if bounded is None:

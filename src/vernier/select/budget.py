@@ -93,6 +93,11 @@ def check_quotas(quotas: Quotas) -> None:
             raise RecipeError("quotas sum to more than 1", found=str(dict(quotas)), expected="shares of the budget")
 
 
+def told(quotas: Quotas, quota_by: str) -> tuple[str, ...]:
+    """What of a document besides its text a selection with these quotas was told: for the report."""
+    return () if quotas is None else (quota_by,)
+
+
 def check_lengths(budget: Budget, given: Container[str]) -> None:
     """Raises RecipeError for a token budget without a table that counts tokens."""
     if budget.unit == "tokens" and "lengths" not in given:

@@ -23,6 +23,7 @@ from vernier.core.shard import Shard
 Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]  # of every row: the score, and whether it was scored
 _CODES = {reason: code for code, reason in enumerate(tables.REASONS)}
 KEPT = -1
+ALWAYS = _CODES["other_slice"] + 1  # reasons that every column names; a later one only where it is used
 SIGN = np.uint64(1 << 63)
 ONES = np.uint64((1 << 64) - 1)
 
@@ -92,9 +93,11 @@ def selection(count: NDArray[np.int32], reason: NDArray[np.int8], rank: NDArray[
     """A selection table: `count` where the reason is KEPT, else 0. rank: int64 [rows], read where kept."""
     kept = reason == KEPT
     codes = pa.array(np.where(kept, 0, reason).astype(np.int8), mask=kept)
+    # a reason that is new among REASONS does not change the bytes of selections that never had it
+    names = list(tables.REASONS)[: max(ALWAYS, int(reason.max(initial=KEPT)) + 1)]
     columns = [
         pa.array(np.where(kept, count, 0).astype(np.int32)),
-        pa.DictionaryArray.from_arrays(codes, pa.array(list(tables.REASONS))),
+        pa.DictionaryArray.from_arrays(codes, pa.array(names)),
     ]
     schema = tables.SELECTION
     if rank is not None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from vernier.core import measures
 from vernier.core.shard import Shard
-from vernier.select import fill
+from vernier.select import budget, fill
 from vernier.select.budget import Budget, Quotas, check_lengths
 from vernier.select.pool import Scores
 
@@ -57,6 +57,10 @@ class TopK:
         """Raises RecipeError if the inputs that a recipe gives do not fit the settings."""
         measures.check_given(self.by, given)
         check_lengths(self.keep, given)
+
+    def told(self) -> tuple[str, ...]:
+        """What of a document besides its text the selection was told: for the report."""
+        return budget.told(self.quotas, self.quota_by)
 
     def _plan(self) -> fill.Plan:
         return fill.Plan(self.keep, self.quotas, self.quota_by, self.rank, "below_cut")
