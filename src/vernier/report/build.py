@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vernier.core.run import Run
 from vernier.core.store import write_atomically
-from vernier.report import agreement, curves, kept, leaderboard, ledger, plan, scores, verdict
+from vernier.report import agreement, curves, documents, kept, leaderboard, ledger, plan, scores, verdict
 from vernier.report.page import page
 from vernier.report.parts import Section
 
@@ -21,6 +21,7 @@ SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     kept.section,
     curves.section,
     agreement.section,
+    documents.section,
     ledger.section,
     plan.section,
 )
