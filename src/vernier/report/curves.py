@@ -80,7 +80,7 @@ def metrics(run: Run, node: str) -> str | None:
 def smoothed(tokens: NDArray[np.int64], loss: NDArray[np.float64], steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Means of so many steps each, and the tokens at their ends; the last may be of fewer steps."""
     starts = np.arange(0, len(loss), steps)
-    sizes = np.diff([*starts, len(loss)])
+    sizes = np.diff(starts, append=len(loss))
     return tokens[starts + sizes - 1].astype(np.float64), np.add.reduceat(loss, starts) / sizes
 
 

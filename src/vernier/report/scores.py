@@ -94,7 +94,7 @@ def bins(low: float, high: float) -> NDArray[np.float64]:
         return np.array([low - width, low + width])
     apart = axes.step(low, high, BINS - 1)
     first, last = int(np.floor(low / apart + 1e-9)), int(np.ceil(high / apart - 1e-9))
-    edges = np.arange(first, max(last, first + 1) + 1) * apart
+    edges = np.arange(first, max(last, first + 1) + 1, dtype=np.float64) * apart
     edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)  # where rounding moved them
     return edges
 

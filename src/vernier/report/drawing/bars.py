@@ -45,7 +45,7 @@ def columns(names: Sequence[str], arms: Sequence[Column], *, marked: frozenset[s
             text(
                 LEFT - 8,
                 top + 24 + ROW * index,
-                shorten(_starred(name, marked), LEFT - 10),
+                shorten(_starred(name, marked), LEFT - 18),
                 kind="label",
                 anchor="end",
                 full=_starred(name, marked),

@@ -76,7 +76,7 @@ def _strip(group: Strip, edges: NDArray[np.float64], x: Scale, top: float) -> li
     return [
         path(points, style=style, closed=True),
         line(LEFT, base, RIGHT, base, stroke="var(--muted)"),
-        text(LEFT - 8, base - 6, shorten(name, LEFT - 10), kind="label", anchor="end", full=name),
+        text(LEFT - 8, base - 6, shorten(name, LEFT - 18), kind="label", anchor="end", full=name),
     ]
 
 
