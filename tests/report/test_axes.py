@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -28,7 +29,7 @@ def test_ticks_are_round_evenly_apart_and_inside(ends: tuple[float, float], abou
     for value in found:
         assert low - 1e-6 * apart <= value <= high + 1e-6 * apart
         assert math.isclose(value / apart, round(value / apart), abs_tol=1e-3)
-    for one, two in zip(found, found[1:], strict=False):
+    for one, two in itertools.pairwise(found):
         assert math.isclose(two - one, apart, rel_tol=1e-3)
 
 
@@ -42,7 +43,7 @@ def test_ticks_have_known_answers() -> None:
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0.25, "0.25"), (1500, "1500"), (15000, "15k"), (2e12, "2T"), (-3, "−3"), (0, "0")],  # noqa: RUF001
+    [(0.25, "0.25"), (1500, "1500"), (15000, "15k"), (2e12, "2T"), (-3, "−3"), (0, "0")],
 )
 def test_numbers_are_short(value: float, said: str) -> None:
     assert axes.number(value) == said
@@ -59,7 +60,7 @@ def test_scales_meet_their_ends() -> None:
 def test_names_keep_apart_and_in_order(wanted: list[float]) -> None:
     found = axes.spread(wanted, 15, 0, 100)
     places = sorted(found)
-    assert all(b - a >= 15 - 1e-9 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a >= 15 - 1e-9 for a, b in itertools.pairwise(places))
     assert max(found) <= 100
     assert all((a <= b) == (found[i] <= found[j]) for i, a in enumerate(wanted) for j, b in enumerate(wanted) if a != b)
 

@@ -1,4 +1,4 @@
-"""A run folder with real tables: documents of three domains and planted noise, two scores, arms, seeds, token losses."""
+"""A run folder with real tables: three domains and planted noise, two scores, arms, seeds, token losses."""
 
 from __future__ import annotations
 

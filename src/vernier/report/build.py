@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vernier.core.run import Run
 from vernier.core.store import write_atomically
-from vernier.report import agreement, curves, kept, leaderboard, ledger, plan, scores, verdict
+from vernier.report import agreement, curves, documents, kept, leaderboard, ledger, plan, scores, verdict
 from vernier.report.page import page
 from vernier.report.parts import Section
 
@@ -22,6 +22,7 @@ SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     curves.section,
     agreement.section,
     ledger.section,
+    documents.section,
     plan.section,
 )
 

@@ -137,8 +137,8 @@ def _legend(a: str, b: str) -> Markup:
     ]
     return Markup(
         "<p>Colour of a token: loss under {a} minus loss under {b}, in nat. {} {} dotted: <strong>{a}</strong> is "
-        "surer; {} {} plain: <strong>{b}</strong> is surer. Both losses show when one points at a token; grey text was not "
-        "read.</p>"
+        "surer; {} {} plain: <strong>{b}</strong> is surer. Both losses show when one points at a token; grey text was "
+        "not read.</p>"
     ).format(*samples, a=a, b=b)
 
 
