@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ def test_ticks_are_round_evenly_apart_and_inside(ends: tuple[float, float], abou
     for value in found:
         assert low - 1e-6 * apart <= value <= high + 1e-6 * apart
         assert math.isclose(value / apart, round(value / apart), abs_tol=1e-3)
-    for one, two in itertools.pairwise(found):
+    for one, two in pairwise(found):
         assert math.isclose(two - one, apart, rel_tol=1e-3)
 
 
@@ -60,7 +60,7 @@ def test_scales_meet_their_ends() -> None:
 def test_names_keep_apart_and_in_order(wanted: list[float]) -> None:
     found = axes.spread(wanted, 15, 0, 100)
     places = sorted(found)
-    assert all(b - a >= 15 - 1e-9 for a, b in itertools.pairwise(places))
+    assert all(b - a >= 15 - 1e-9 for a, b in pairwise(places))
     assert max(found) <= 100
     assert all((a <= b) == (found[i] <= found[j]) for i, a in enumerate(wanted) for j, b in enumerate(wanted) if a != b)
 

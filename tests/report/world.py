@@ -1,4 +1,4 @@
-"""A run folder with real tables: three domains and planted noise, two scores, arms, seeds, token losses."""
+"""A run folder with real tables: documents of four domains and planted noise, scores, arms, seeds, token losses."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def sums(number: int) -> dict[str, tuple[float | None, float | None, int]]:
 def excess(number: int) -> float:
     """The excess loss per token; NaN where it was not scored or is undefined."""
     a, b, tokens = sums(number)["sums"]
-    return (a - b) / tokens if a is not None and b is not None and tokens else math.nan
+    return a / tokens - b / tokens if a is not None and b is not None and tokens else math.nan
 
 
 def kept(arm: str, seed: int, number: int) -> bool:
@@ -153,8 +153,8 @@ def _corpus(numbers: Sequence[int]) -> pa.Table:
 
 
 def _selection(mask: Sequence[bool]) -> pa.Table:
-    reasons = pa.array([None if kept else "below_cut" for kept in mask]).dictionary_encode()
-    columns = [pa.array(mask).cast(pa.int32()), reasons.cast(tables.SELECTION.field("reason").type)]
+    codes = pa.array([None if kept else 0 for kept in mask], pa.int8())
+    columns = [pa.array(mask).cast(pa.int32()), pa.DictionaryArray.from_arrays(codes, ["below_cut"])]
     return pa.table(columns, schema=tables.SELECTION)
 
 

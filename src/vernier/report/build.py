@@ -21,6 +21,7 @@ SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     kept.section,
     curves.section,
     agreement.section,
+    documents.section,
     ledger.section,
     documents.section,
     plan.section,

@@ -193,8 +193,10 @@ def _ladder(name: str, told: Mapping[str, Any], looks: Mapping[str, int]) -> Mar
         "more tokens. An arm below the line is worth more compute than it trained with: go level to the right from it "
         "to the line, and read off how much."
     )
+    trained = [(rung["flops"], f"random as {rung['arm']}", rung["tokens"], rung["loss"]) for rung in rungs]
+    trained += [(cost, arm, None, loss) for arm, cost, loss in arms_at]
     rows = [
-        [f"random as {rung['arm']}", rung["tokens"], f"{rung['flops']:.3g}", f"{rung['loss']:.4f}"] for rung in rungs
-    ] + [[arm, None, f"{cost:.3g}", f"{loss:.4f}"] for arm, cost, loss in arms_at]
-    numbers = table(["trained", "tokens", "FLOPs", "bits per byte"], rows, says="Means over seeds.")
+        [f"{cost:.3g}", name, tokens, f"{loss:.4f}"] for cost, name, tokens, loss in sorted(trained, key=lambda t: t[0])
+    ]
+    numbers = table(["FLOPs", "trained", "tokens", "bits per byte"], rows, says="By cost; means over seeds.")
     return figure(f"The control's ladder at {name}: held-out loss against compute", says, drawing, numbers)

@@ -45,8 +45,8 @@ class Histogram:
 
     @property
     def domains(self) -> list[str]:
-        """The largest first, planted noise last."""
-        return sorted(self.counts, key=lambda name: (name == PLANTED, -self.documents(name), name))
+        """The largest first, then what was joined, planted noise last."""
+        return sorted(self.counts, key=lambda name: (name == PLANTED, name == OTHERS, -self.documents(name), name))
 
 
 def section(run: Run) -> Section | None:
@@ -94,7 +94,9 @@ def bins(low: float, high: float) -> NDArray[np.float64]:
         return np.array([low - width, low + width])
     apart = axes.step(low, high, BINS - 1)
     first, last = int(np.floor(low / apart + 1e-9)), int(np.ceil(high / apart - 1e-9))
-    return np.arange(first, max(last, first + 1) + 1) * apart
+    edges = np.arange(first, max(last, first + 1) + 1) * apart
+    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)  # where rounding moved them
+    return edges
 
 
 def joined(found: Histogram, most: int = MOST) -> Histogram:
