@@ -21,7 +21,6 @@ SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     kept.section,
     curves.section,
     agreement.section,
-    documents.section,
     ledger.section,
     documents.section,
     plan.section,
