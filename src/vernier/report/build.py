@@ -21,8 +21,8 @@ SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     kept.section,
     curves.section,
     agreement.section,
-    documents.section,
     ledger.section,
+    documents.section,
     plan.section,
 )
 
