@@ -43,12 +43,18 @@ def _evaluation(run: Run, found: Told, stage: str, told: Told) -> Iterator[Marku
     control = found["control"]
     on = f"on the target {named(told['on'])}" if told["judged"] else "as a mean over domains"
     order = sorted(told["order"], key=lambda arm: told["arms"][arm]["loss"])
-    rows = [_row(arm, told["arms"][arm], told, control) for arm in order]
-    head = ("arm", "bits per byte", "difference", "95 % for all arms at once", "df", "so", "worth", "net", "was told")
+    diversity = _mean_diversity(run)
+    head = ["arm", "bits per byte", "difference", "95 % for all arms at once", "df", "so", "worth", "net", "was told"]
+    rows = [_row(arm, told["arms"][arm], told) for arm in order]
+    if diversity:
+        head.insert(-1, "diversity")
+        for arm, row in zip(order, rows, strict=True):
+            row.insert(-1, f"{diversity[arm]:.1f}" if arm in diversity else None)
     yield table(head, rows, says=f"{stage}: bits per byte {on}; best first, smaller is better")
     yield paragraph(
         f"Difference: arm minus {control}. Worth: how many times the training compute {control} would need for the "
         "same loss; net: the same with the cost of choosing counted. Was told: what the arm knew beside the text."
+        + (" Diversity: how many different documents a group of the selection is worth." if diversity else "")
     )
     competing = [arm for arm in order if "difference" in told["arms"][arm]]
     if competing:
@@ -57,10 +63,10 @@ def _evaluation(run: Run, found: Told, stage: str, told: Told) -> Iterator[Marku
     yield from _domains(run, stage, told, order, control)
 
 
-def _row(arm: str, one: Told, told: Told, control: str) -> tuple[object, ...]:
+def _row(arm: str, one: Told, told: Told) -> list[object]:
     if "difference" not in one:
-        return (arm, f"{one['loss']:.4f}", None, None, None, "the control", None, None, knowledge(one.get("told")))
-    return (
+        return [arm, f"{one['loss']:.4f}", None, None, None, "the control", None, None, knowledge(one.get("told"))]
+    return [
         arm,
         f"{one['loss']:.4f}",
         f"{one['difference']:+.4f}",
@@ -70,7 +76,7 @@ def _row(arm: str, one: Told, told: Told, control: str) -> tuple[object, ...]:
         multiplier(one.get("training_multiplier")),
         multiplier(one.get("net_multiplier")),
         knowledge(one.get("told")),
-    )
+    ]
 
 
 def _intervals(told: Told, order: list[str], control: str) -> Markup:
@@ -175,6 +181,19 @@ def _losses(run: Run, stage: str, told: Told) -> dict[str, dict[str, float]]:
         arm: {d: math.fsum(values) / whole for d, values in domains.items() if len(values) == whole}
         for arm, domains in by_arm.items()
     }
+
+
+def _mean_diversity(run: Run) -> dict[str, float]:
+    """The mean over seeds of each arm's diversity; nothing if several stages measure it."""
+    values: dict[str, list[float]] = {}
+    stages: set[str] = set()
+    for node, record in run.nodes.items():
+        measured: Mapping[str, float] | None = facts(run, node).get(DIVERSITY)
+        if measured is not None:
+            stages.add(record["of"])
+            for arm in record["arms"]:
+                values.setdefault(arm, []).append(measured["mean"])
+    return {arm: math.fsum(each) / len(each) for arm, each in values.items()} if len(stages) == 1 else {}
 
 
 def _diversity(run: Run) -> Iterator[Markup]:

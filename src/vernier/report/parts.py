@@ -92,7 +92,7 @@ def _is_number(cell: object) -> bool:
 
 
 def _text(cell: object) -> Markup:
-    """A cell as text: an integer with thousands parted, None as a dash."""
+    """A cell as text: an integer with thousands parted, nothing as a dash."""
     if isinstance(cell, int) and not isinstance(cell, bool):
         return Markup(f"{cell:,}")
-    return escape("–" if cell is None else cell)  # noqa: RUF001
+    return escape("–" if cell is None or cell == "-" else cell)  # noqa: RUF001

@@ -57,7 +57,7 @@ def suspect(arm: str, control: str) -> str:
     """What a failed A/A check means."""
     return (
         f"WARNING: {arm} is {control} by another lot, and its interval does not hold zero. Chance does that in one of "
-        "twenty comparisons; else the intervals are too narrow, and no verdict above can be trusted. Run more seeds."
+        "twenty comparisons; else the intervals are too narrow, and no verdict here can be trusted. Run more seeds."
     )
 
 
