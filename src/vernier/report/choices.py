@@ -68,7 +68,7 @@ class Score:
     def unit(self) -> str:
         """Of the measure, with what it is counted per."""
         measure = find(self.by)
-        unit = "no unit" if measure.unit == "1" else measure.unit
+        unit = "ratio" if measure.unit == "1" else measure.unit
         if measure.has_per and measure.unit != "1":
             return f"{unit} per {self.per or 'token'}"
         return {"low_loss": "nat per token", "low_bits_per_byte": "bit per byte"}.get(self.by, unit)

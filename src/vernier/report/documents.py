@@ -109,7 +109,7 @@ def _shown(run: Run, score: Score) -> Iterator[Markup]:
     used = ", ".join(choice.name for choice in score.choices)
     yield Markup("<h3>{}</h3>").format(f"{score.title} ({used})")
     several = max(len(choice.nodes) for choice in score.choices) > 1
-    says = f"Score in {score.unit}: {score.doc}." + (
+    says = f"Score ({score.unit}): {score.doc}." + (
         " Scores and choices are those of the lowest seed." if several else ""
     )
     yield paragraph(says)

@@ -128,7 +128,7 @@ def _figure(run: Run, score: Score) -> list[Markup]:
         groups,
         found.edges,
         cuts,
-        title=f"{score.by} in {score.unit}: more wanted to the right",
+        title=f"{score.by} ({score.unit}): more wanted to the right",
         says=f"Histograms of {score.title} by domain; the numbers are in the table below",
     )
     return [figure(f"{score.title}, {score.unit}", _says(score, found, cuts), drawing, _numbers(found, cuts))]
