@@ -14,7 +14,7 @@ from tests.report.small import folder, node
 from tests.report.world import NUM_DOCUMENTS, SEEDS
 
 from vernier.core.run import Run
-from vernier.report import agreement, curves, documents, kept, pool, scores
+from vernier.report import agreement, curves, documents, kept, pool, read, scores
 from vernier.report.choices import choices
 from vernier.report.choices import scores as used_scores
 
@@ -134,17 +134,27 @@ def test_what_two_lots_share_by_chance() -> None:
 
 def test_the_ends_of_a_score_are_those_of_a_sorted_list(run: Run) -> None:
     (score,) = used_scores(run)
-    best, worst = documents.ends(run, score)
+    best, worst, number = documents.ends(run, score)
     order = sorted((n for n in POOL if math.isfinite(world.excess(n))), key=world.excess)
     assert [20 * one.shard + one.row for one in best] == order[::-1][: documents.SHOWN]
     assert [20 * one.shard + one.row for one in worst] == order[: documents.SHOWN]
-    few, _ = documents.ends(run, score, most=10_000)
-    assert len(few) == len(order)
+    few, _, _ = documents.ends(run, score, most=10_000)
+    assert len(few) == len(order) == number
+    table = next(node for node, record in run.nodes.items() if record["stage"]["plugin"] == documents.TOKEN_NLL)
+    read_there = [
+        20 * number + row
+        for number, shard in enumerate(read.shards(run, table))
+        for row, length in enumerate(read.read(shard, ["num_tokens"]).column("num_tokens").to_pylist())
+        if length is not None
+    ]
+    best, worst, number = documents.ends(run, score, tokens=(table,))
+    order = [n for n in order if n in read_there]
+    assert [20 * one.shard + one.row for one in best] == order[::-1][: documents.SHOWN] and number == len(order)
 
 
 def test_every_section_of_hostile_documents_is_harmless_and_small(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "SHOWN", 30)  # every document that has a score, the hostile ones among them
-    monkeypatch.setattr(documents.ends, "__defaults__", (30,))
+    monkeypatch.setattr(documents.ends, "__defaults__", (30, ()))
     made = [module.section(run) for module in (scores, kept, agreement, documents)]
     assert all(section is not None for section in made)
     page = "".join(str(section.body) for section in made if section is not None)

@@ -25,7 +25,7 @@ LONGEST = 1200  # characters shown of one
 NAME = 200  # characters shown of a name
 TOKEN_NLL = "score.token_nll"
 _TEXT = (
-    "white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;overflow:hidden;background:var(--panel);"
+    "white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;overflow:auto;max-height:22rem;background:var(--panel);"
     "padding:.5rem .75rem;border-radius:.375rem;max-width:45rem;-webkit-box-decoration-break:clone;line-height:1.7"
 )
 
@@ -54,21 +54,30 @@ def section(run: Run) -> Section | None:
     return Section("documents", "What does each score want, and what not?", says + Markup("").join(parts))
 
 
-def ends(run: Run, score: Score, most: int = SHOWN) -> tuple[list[Found], list[Found]]:
-    """The documents of a score's pool with the highest values, highest first, and with the lowest, lowest first.
+def ends(run: Run, score: Score, most: int = SHOWN, tokens: Sequence[str] = ()) -> tuple[list[Found], list[Found], int]:
+    """The documents of a score's pool with the highest values, highest first, and with the lowest, lowest first; and of
+    how many they are the ends.
 
     Ties by place in the corpus. A document is in one of them at most: a pool of few has few worst ones.
+
+    tokens   tables of token losses: only documents that all of them read
     """
+    number = 0
     best: list[Found] = []
     worst: list[Found] = []
     for part in scored(run, score, Names()):
-        defined = np.flatnonzero(part.defined)
+        usable = part.defined
+        for node in tokens:
+            lengths = read.read(read.shards(run, node)[part.shard], ["num_tokens"]).column("num_tokens")
+            usable = usable & lengths.is_valid().to_numpy()[part.rows]
+        defined = np.flatnonzero(usable)
+        number += len(defined)
         values = part.values[defined]
         for order, into in ((np.argsort(-values, kind="stable"), best), (np.argsort(values, kind="stable"), worst)):
             into += [Found(float(values[i]), part.shard, int(part.rows[defined[i]])) for i in order[:most]]
         best = sorted(best, key=lambda one: (-one.score, one.shard, one.row))[:most]
         worst = sorted(worst, key=lambda one: (one.score, one.shard, one.row))[:most]
-    return best, [one for one in worst if one not in best]
+    return best, [one for one in worst if one not in best], number
 
 
 def token_tables(run: Run, score: Score) -> tuple[str, str] | None:
@@ -102,17 +111,16 @@ def _parameters(run: Run, node: str) -> int:
 
 
 def _shown(run: Run, score: Score) -> Iterator[Markup]:
-    best, worst = ends(run, score)
+    tokens = token_tables(run, score)
+    best, worst, number = ends(run, score, tokens=tokens or ())
     if not best:
         return
-    tokens = token_tables(run, score)
     used = ", ".join(choice.name for choice in score.choices)
     yield Markup("<h3>{}</h3>").format(f"{score.title} ({used})")
     several = max(len(choice.nodes) for choice in score.choices) > 1
-    says = f"Score ({score.unit}): {score.doc}." + (
-        " Scores and choices are those of the lowest seed." if several else ""
-    )
-    yield paragraph(says)
+    says = f"Score ({score.unit}): {score.doc}. Of {number:,} documents"
+    says += " whose tokens were scored." if tokens else "."
+    yield paragraph(says + (" Scores and choices are those of the lowest seed." if several else ""))
     if tokens is not None:
         yield _legend(*(_named(run, node) for node in tokens))
     for title, found, opened in (("Most wanted", best, True), ("Least wanted", worst, True)):
@@ -155,11 +163,9 @@ def _card(run: Run, score: Score, one: Found, tokens: tuple[str, str] | None) ->
     head = Markup(" · ").join(Markup("<bdi>{}</bdi>").format(plain(shortened(fact))) for fact in facts)
     kept = _kept(run, score, one)
     more = f"… {len(text) - LONGEST:,} more characters" if len(text) > LONGEST else ""
-    if tokens and losses is None:
-        more = " ".join(filter(None, [more, "No token losses of it in the run."]))
     return Markup(
         '<article style="margin:1rem 0"><p style="margin:.25rem 0">{}<br>{}</p>'
-        '<pre dir="auto" style="{}">{}</pre>{}</article>'
+        '<pre dir="auto" tabindex="0" style="{}">{}</pre>{}</article>'
     ).format(head, kept, _TEXT, body, Markup("<p>{}</p>").format(more) if more else "")
 
 
