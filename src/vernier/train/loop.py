@@ -127,7 +127,7 @@ def _objective(model: Any, plan: Plan, ranks: Ranks) -> Any:
                 return torch.nn.functional.cross_entropy(logits.float(), targets.flatten(), reduction="sum")
             hidden = self.model.base_model(input_ids=inputs, use_cache=False).last_hidden_state.flatten(0, 1)
             soft = None
-            if teacher_matrix is not None:
+            if teacher is not None and teacher_matrix is not None:
                 with torch.no_grad():
                     said = teacher.base_model(input_ids=inputs, use_cache=False).last_hidden_state.flatten(0, 1)
                 soft = Teacher(said, teacher_matrix, plan.share)
