@@ -10,16 +10,15 @@ from vernier.core.written import COMPARISON
 from vernier.report.words import (
     Told,
     beside,
+    costs,
     fails,
     flops,
     interval,
     knowledge,
     listed,
-    multiplier,
     named,
     notes,
     said,
-    seconds,
     suspect,
     warnings,
 )
@@ -83,21 +82,7 @@ def _evaluation(run: Run, facts: Told, stage: str, told: Told) -> str:
 
 def _costs(run: Run, stage: str, told: Told) -> str:
     """Operations and seconds of each arm, and what they bought."""
-    took, num_seeds = run.seconds(), len(told["seeds"])
-    rows = [
-        (
-            arm,
-            flops(one["training"]["actual"]),
-            flops(one["overhead"]["actual"]),
-            seconds(run, took, one["models"], num_seeds),
-            seconds(run, took, one["overhead_stages"], num_seeds),
-            multiplier(one.get("training_multiplier")),
-            " to ".join(map(multiplier, one.get("training_multiplier_ends", ()))) or "-",
-            multiplier(one.get("net_multiplier")),
-            multiplier(one.get("break_even")),
-        )
-        for arm, one in ((arm, told["arms"][arm]) for arm in told["order"])
-    ]
+    rows = costs(run, told, told["order"])
     unknown = dict.fromkeys(name for one in told["arms"].values() for name in one["overhead_unknown"])
     title = f"{stage}: what each arm cost (a seed, in FLOPs and seconds), and the compute that it is worth"
     lines = [title, table(("arm", *COSTS), rows)]

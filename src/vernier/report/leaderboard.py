@@ -14,15 +14,14 @@ from vernier.report.parts import Section, figure, paragraph, table
 from vernier.report.words import (
     Told,
     comparison,
+    costs,
     facts,
-    flops,
     interval,
     knowledge,
     listed,
     multiplier,
     named,
     said,
-    seconds,
 )
 
 TABLE = "comparison/comparison.parquet"
@@ -103,7 +102,6 @@ def _pair(ends: list[float] | None) -> tuple[float, float] | None:
 
 def _costs(run: Run, stage: str, told: Told, order: list[str]) -> Markup:
     """Operations and seconds of each arm, and what they bought."""
-    took, num_seeds = run.seconds(), len(told["seeds"])
     head = (
         "arm",
         "training FLOPs",
@@ -115,20 +113,7 @@ def _costs(run: Run, stage: str, told: Told, order: list[str]) -> Markup:
         "net",
         "break-even",
     )
-    rows = [
-        (
-            arm,
-            flops(one["training"]["actual"]),
-            flops(one["overhead"]["actual"]),
-            seconds(run, took, one["models"], num_seeds),
-            seconds(run, took, one["overhead_stages"], num_seeds),
-            multiplier(one.get("training_multiplier")),
-            " to ".join(map(multiplier, one.get("training_multiplier_ends", ()))) or "-",
-            multiplier(one.get("net_multiplier")),
-            multiplier(one.get("break_even")),
-        )
-        for arm, one in ((arm, told["arms"][arm]) for arm in order)
-    ]
+    rows = costs(run, told, order)
     unknown = dict.fromkeys(name for one in told["arms"].values() for name in one["overhead_unknown"])
     out = table(head, rows, says=f"{stage}: what each arm cost, a seed, and the compute that it is worth")
     says = (

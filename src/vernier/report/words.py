@@ -129,6 +129,25 @@ def knowledge(told: Sequence[str] | None) -> str:
     return ", ".join(told) or "nothing"
 
 
+def costs(run: Run, told: Told, order: Sequence[str]) -> list[tuple[str, ...]]:
+    """Of each arm: operations of training and of choosing, seconds of both, multiplier, its ends, net, break-even."""
+    took, num_seeds = run.seconds(), len(told["seeds"])
+    return [
+        (
+            arm,
+            flops(one["training"]["actual"]),
+            flops(one["overhead"]["actual"]),
+            seconds(run, took, one["models"], num_seeds),
+            seconds(run, took, one["overhead_stages"], num_seeds),
+            multiplier(one.get("training_multiplier")),
+            " to ".join(map(multiplier, one.get("training_multiplier_ends", ()))) or "-",
+            multiplier(one.get("net_multiplier")),
+            multiplier(one.get("break_even")),
+        )
+        for arm, one in ((arm, told["arms"][arm]) for arm in order)
+    ]
+
+
 def multiplier(bounded: Told | None) -> str:
     """A compute multiplier: 1.95x, > 4x; a dash if unknown."""
     if bounded is None:
