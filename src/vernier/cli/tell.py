@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-RunFolder = Annotated[Path, typer.Argument(help="A run folder (runs/NAME).", metavar="RUN")]
+from vernier.cli.look import RunFolder
+
 To = Annotated[Path | None, typer.Option(help="The file to write. [default: RUN/report.html]", metavar="FILE")]
 
 

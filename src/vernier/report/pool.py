@@ -19,9 +19,7 @@ from vernier.report import read
 from vernier.report.choices import Score
 
 NO_DOMAIN = "(no domain)"
-PLANTED = (
-    "planted"  # the domain of noise that was planted to see whether a selection keeps it, and the column of its kind
-)
+PLANTED = "planted"  # the domain of noise that was put in to see who keeps it, and the column that tells its kind
 
 
 @dataclass(frozen=True)
