@@ -74,7 +74,7 @@ def test_trained_arms_are_compared_and_their_scoring_is_paid_for(here: Path, go:
     tokens = np.concatenate([t.column("num_tokens").drop_null().to_numpy() for t in tables])
     windows = [w for n in tokens for w in ([n] if n <= 32 else [32] * (1 + -(-(n - 32) // 16)))]
     scoring = sum(cost.forward(w, w * (w + 1) / 2) for w in windows)
-    spent = Account(finished(Recipe.from_data(RECIPE).nodes(), {}, done, done.store)).of("nll")
+    spent = Account(finished(Recipe.from_data(RECIPE).nodes(), {}, [done], done.store)).of("nll")
     assert spent.actual == pytest.approx(scoring) and 0.5 < spent.planned / spent.actual < 2
     assert not [defect for defect in facts["defects"] if defect["stage"] == "nll"]
     shares = pq.read_table(done.folder / "comparison" / FILE).to_pylist()

@@ -44,6 +44,7 @@ for verb in (
     look.diff,
     look.why,
     tell.report,
+    tell.compare,
     care.verify,
     care.export,
     care.prune,

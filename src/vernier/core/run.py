@@ -236,6 +236,13 @@ class Run:
         with room(str(path.parent)), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
 
+    def take_log(self, other: Run) -> None:
+        """Add the log of another run to this one's: what a node took is known by its key, whatever it is called."""
+        source = other.folder / "log" / "events.jsonl"
+        if source.exists():
+            with room(str(self.folder)), open(self.folder / "log" / "events.jsonl", "ab") as file:
+                file.write(source.read_bytes() + b"\n")  # behind a line that a kill cut short
+
     def _link(self, node: str, artifact: Artifact) -> None:
         store, target = self.store, self.folder / node
         part = self._tmp / uuid.uuid4().hex

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vernier.core.artifact import Artifact
+from vernier.core.fingerprint import key_of
 from vernier.core.recipe import Node
 from vernier.core.run import Run
 from vernier.core.shard import Inputs
@@ -43,30 +44,27 @@ class Lineage:
         return [name for name in self.nodes if name in found]
 
 
-def finished(nodes: Iterable[Node], made: Mapping[str, Artifact], run: Run, store: Store) -> Lineage:
+def finished(nodes: Iterable[Node], made: Mapping[str, Artifact], runs: Iterable[Run], store: Store) -> Lineage:
     """What there is of these nodes: those just made, and those of earlier runs that would be the same work today.
 
-    An arm or a seed may have been run by itself: the others still stand beside it, as long as the recipe has not
-    changed for them.
+    An arm or a seed may have been run by itself, or in another folder: the others still stand beside it, as long as
+    the recipe has not changed for them. Where two runs read other contents at one place, those of the first count.
     """
+    earlier: dict[str, str] = {}
+    for run in runs:
+        for record in run.nodes.values():
+            words = {part: value for part, value in record["stage"].items() if part != "units"}
+            earlier.setdefault(key_of(words), record["key"])
     known: dict[str, Node] = {}
     artifacts: dict[str, Artifact] = {}
     for node in nodes:
         if not artifacts.keys() >= set(node.inputs.values()):
             continue
-        artifact = made.get(node.id) or _earlier(node, artifacts, run, store)
+        artifact = made.get(node.id)
+        if artifact is None:
+            inputs = {label: artifacts[source].content for label, source in node.inputs.items()}
+            key = earlier.get(key_of({**identity(node.plugin, node.seed), "inputs": inputs}))
+            artifact = store.artifact(key) if key is not None else None
         if artifact is not None:
             known[node.id], artifacts[node.id] = node, artifact
     return Lineage(store, known, artifacts)
-
-
-def _earlier(node: Node, artifacts: Mapping[str, Artifact], run: Run, store: Store) -> Artifact | None:
-    record = run.nodes.get(node.id)
-    if record is None:
-        return None
-    now = {
-        **identity(node.plugin, node.seed),
-        "inputs": {label: artifacts[source].content for label, source in node.inputs.items()},
-    }
-    before = {part: value for part, value in record["stage"].items() if part != "units"}
-    return store.artifact(record["key"]) if before == now else None

@@ -43,7 +43,7 @@ def run(
         wave, waiting = Wave(store, pools, folder, quiet), list(nodes)
         while waiting:
             waiting = wave.finish(waiting)
-        compared = compare(recipe, finished(recipe.nodes(), wave.made, folder, store), folder.data["environment"])
+        compared = compare(recipe, finished(recipe.nodes(), wave.made, [folder], store), folder.data["environment"])
         if compared is not None:
             folder.record(*compared)
             fault.point("run.recorded")

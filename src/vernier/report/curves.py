@@ -1,4 +1,4 @@
-"""How training went: the loss of each arm's models as they trained, and the ladder of the control."""
+"""How training went: the loss of each arm's models as they trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vernier.core.run import Run
 from vernier.core.written import COMPARISON
 from vernier.report import read
 from vernier.report.choices import arms
-from vernier.report.drawing.lines import Axis, Line, Point, chart
+from vernier.report.drawing.lines import Axis, Line, chart
 from vernier.report.parts import Section, figure, table
 
 POINTS = 24  # of a smoothed curve, at most
@@ -38,11 +38,8 @@ class Curve:
 
 
 def section(run: Run) -> Section | None:
-    """Curves of the evaluated models and, where there is one, the ladder; None if the run has neither."""
+    """Curves of the evaluated models; None if the run has none."""
     figures = [_training(stage, found, run) for stage, found in curves(run).items()]
-    for name, told in _evaluations(run).items():
-        if told["ladder"]:
-            figures.append(_ladder(name, told, _looks(run)))
     if not figures:
         return None
     return Section("training", "How did training go?", Markup("").join(figures))
@@ -161,42 +158,3 @@ def _looks(run: Run) -> dict[str, int]:
     """The number by which each arm is drawn: the same in every figure of the section."""
     compared = [arm for told in _evaluations(run).values() for arm in told["order"]]
     return {arm: number for number, arm in enumerate(dict.fromkeys([*compared, *arms(run)]))}
-
-
-def _ladder(name: str, told: Mapping[str, Any], looks: Mapping[str, int]) -> Markup:
-    """Rungs by cost, and the arms among them."""
-    rungs = told["ladder"]
-    arms_at = [
-        (arm, one["training"]["actual"], one["loss"])
-        for arm, one in ((arm, told["arms"][arm]) for arm in told["order"])
-        if one["training"]["actual"] and arm not in {rung["arm"] for rung in rungs}
-    ]
-    costs = [rung["flops"] for rung in rungs] + [cost for _, cost, _ in arms_at]
-    losses = [rung["loss"] for rung in rungs] + [loss for _, _, loss in arms_at]
-    margin = 0.06 * (max(losses) - min(losses)) or 0.01
-    ladder = Line(
-        "random",
-        [rung["flops"] for rung in rungs],
-        [rung["loss"] for rung in rungs],
-        marked=True,
-        look=looks.get("random", 0),
-    )
-    drawing = chart(
-        [ladder],
-        [Point(*at, look=looks.get(at[0], number)) for number, at in enumerate(arms_at, 1)],
-        Axis("training, FLOPs", min(costs) / 1.2, max(costs) * 1.2, log=True),
-        Axis("bits per byte on what the verdict goes by", min(losses) - margin, max(losses) + margin),
-        says=f"Loss of {name} against training FLOPs: the ladder of random, and the arms; the numbers are below",
-    )
-    says = (
-        f"Bits per byte ({', '.join(told['on'])}), smaller is better. The line joins random trained on fewer and on "
-        "more tokens. An arm below the line is worth more compute than it trained with: go level to the right from it "
-        "to the line, and read off how much."
-    )
-    trained = [(rung["flops"], f"random as {rung['arm']}", rung["tokens"], rung["loss"]) for rung in rungs]
-    trained += [(cost, arm, None, loss) for arm, cost, loss in arms_at]
-    rows = [
-        [f"{cost:.3g}", name, tokens, f"{loss:.4f}"] for cost, name, tokens, loss in sorted(trained, key=lambda t: t[0])
-    ]
-    numbers = table(["FLOPs", "trained", "tokens", "bits per byte"], rows, says="By cost; means over seeds.")
-    return figure(f"The control's ladder at {name}: held-out loss against compute", says, drawing, numbers)

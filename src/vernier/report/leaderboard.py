@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from vernier.core.run import Run
 from vernier.report import read
+from vernier.report.benefit import benefit
 from vernier.report.drawing.intervals import Estimate, intervals
 from vernier.report.parts import Section, figure, paragraph, table
 from vernier.report.words import (
@@ -59,6 +60,7 @@ def _evaluation(run: Run, found: Told, stage: str, told: Told) -> Iterator[Marku
     if competing:
         yield _intervals(told, competing, control)
     yield _costs(run, stage, told, order)
+    yield benefit(stage, told, order, control)
     yield from _domains(run, stage, told, order, control)
 
 
