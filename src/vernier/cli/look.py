@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vernier.cli.verdict import verdict
+from vernier.cli.verdict import few, left_out, verdict
 from vernier.cli.words import count, outline, table
 from vernier.report.words import size
 
@@ -187,9 +187,11 @@ def _results(run: Run) -> str:
                 losses.append((", ".join(record["arms"]) or name, seed, measured))
     if not losses:
         return ""
-    domains = list(dict.fromkeys(d for _, _, measured in losses for d in measured))
+    every = list(dict.fromkeys(d for _, _, measured in losses for d in measured))
+    domains = few(every, run)
     rows = [(arm, seed, *(f"{m[d]:.4f}" if d in m else "-" for d in domains)) for arm, seed, m in losses]
-    return "Held-out bits per byte (smaller is better)\n" + table(("arm", "seed", *domains), rows)
+    title = "Held-out bits per byte (smaller is better)" + left_out(every, domains)
+    return f"{title}\n" + table(("arm", "seed", *domains), rows)
 
 
 def _records(counts: Mapping[str, int]) -> str:

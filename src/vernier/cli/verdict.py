@@ -23,6 +23,7 @@ from vernier.report.words import (
     warnings,
 )
 
+FEW = 8  # columns of domains that a terminal has room for
 COSTS = (
     "training",
     "overhead",
@@ -104,8 +105,25 @@ def _ladder(stage: str, ladder: Sequence[Told], control: str) -> str:
 def _shares(stage: str, told: Told) -> str:
     """Each domain's share of the tokens that the arms were trained on; "" if no arm says."""
     known = {arm: share for arm in told["order"] if (share := told["arms"][arm]["token_share"])}
-    domains = list(dict.fromkeys(domain for share in known.values() for domain in share))
-    if not domains:
+    every = list(dict.fromkeys(domain for share in known.values() for domain in share))
+    if not every:
         return ""
+    most = sorted(every, key=lambda d: -max(share.get(d, 0) for share in known.values()))
+    domains = every if len(every) <= FEW else sorted(most[:FEW], key=every.index)
     rows = [(arm, *(f"{100 * share.get(d, 0):.1f} %" for d in domains)) for arm, share in known.items()]
-    return f"{stage}: tokens trained on, by domain\n" + table(("arm", *domains), rows)
+    return f"{stage}: tokens trained on, by domain{left_out(every, domains)}\n" + table(("arm", *domains), rows)
+
+
+def few(domains: Sequence[str], run: Run) -> list[str]:
+    """The domains that a terminal has room for: all of a few, else the target's and the means."""
+    if len(domains) <= FEW:
+        return list(domains)
+    named: Sequence[str] | str = (run.recipe.get("target") or {}).get("domain", [])
+    wanted = {*([named] if isinstance(named, str) else named), "macro", "all"}
+    return [domain for domain in domains if domain in wanted]
+
+
+def left_out(every: Sequence[str], shown: Sequence[str]) -> str:
+    """What a table that does not show all domains says of the others; "" where it does."""
+    rest = len(every) - len(shown)
+    return f"; {rest} more domains are in the report" if rest else ""
