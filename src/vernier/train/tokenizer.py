@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +23,10 @@ from vernier.models.needs import needs
 SEPARATOR = "<|endoftext|>"
 SMALLEST = 257  # the bytes and the separator
 MEASURED = 1 << 24  # bytes of the training text that the compression is measured on
+# A word is merged in time that grows with the square of its length: longer ones are learnt from in pieces. A line of
+# base64 or of blanks is one word.
+LONGEST = 1000  # characters
+_LONG = re.compile(rf"\S{{{LONGEST}}}|\s{{{LONGEST}}}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,7 @@ class Tokenizer:
     vocab   number of tokens, the 256 bytes and the separator among them
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "model"
     takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus", "selection": "selection?"}
 
@@ -60,7 +65,7 @@ class Tokenizer:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        texts = _texts(inputs)
+        texts = _pieces(_texts(inputs))
         first = next(texts, None)
         if first is None:
             raise DataError("there is no text to train a tokenizer on", found="no selected document")
@@ -84,6 +89,16 @@ def _texts(inputs: Inputs) -> Iterator[str]:
             wanted = kept[at : at + batch.num_rows]
             at += batch.num_rows
             yield from batch.filter(wanted).column("text").to_pylist()
+
+
+def _pieces(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, cut within words that are longer than `LONGEST`."""
+    for text in texts:
+        start = 0
+        for run in _LONG.finditer(text):
+            yield text[start : run.end()]
+            start = run.end()
+        yield text[start:]
 
 
 def _compression(made: trained.Tokenizer, inputs: Inputs) -> dict[str, Any]:
