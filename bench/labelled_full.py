@@ -46,8 +46,8 @@ LEAST = {"tokens": 2048, "warmup": 512, "documents": 100, "group": 8}
 PER_QUALITY_SMALL = 100
 
 
-def prepare(work: Path, small: bool) -> dict[str, Any]:
-    """The corpora and the recipe in one folder; how many documents each has."""
+def prepare(work: Path, small: bool, recipe: Path = RECIPE) -> dict[str, Any]:
+    """The corpora and a recipe in one folder; how many documents each has."""
     data = data_folder()
     if data is None:
         raise SystemExit("this bench needs the development data: set VERNIER_DATA to its folder")
@@ -56,8 +56,8 @@ def prepare(work: Path, small: bool) -> dict[str, Any]:
         labelled_judged.few(work)
     number = PER_QUALITY_SMALL if small else labelled_judged.PER_QUALITY
     judged = labelled_judged.judge(data, work, number)
-    text = RECIPE.read_text(encoding="utf-8")
-    (work / RECIPE.name).write_text(shortened(text) if small else text, encoding="utf-8")
+    text = recipe.read_text(encoding="utf-8")
+    (work / recipe.name).write_text(shortened(text) if small else text, encoding="utf-8")
     return {side: numbers["documents"] for side, numbers in counts.items()} | judged
 
 
@@ -71,11 +71,11 @@ def shortened(recipe: str) -> str:
     return re.sub(r"\b(tokens|warmup|documents|group): (\d+)", less, recipe)
 
 
-def work_through(work: Path) -> tuple[Run, float, int]:
-    """Run the recipe; the run, its wall time of all parts in seconds, and its peak memory in bytes."""
+def work_through(work: Path, recipe: Path = RECIPE, first: Sequence[tuple[str, ...]] = FIRST) -> tuple[Run, float, int]:
+    """Run the recipe, some of it first; the run, its wall time of all parts in seconds, its peak memory in bytes."""
     peak = 0
-    for part in [*FIRST, ()]:
-        usage = run([labelled.VERNIER, "run", RECIPE.name, "--out", "run", "--quiet", *part], cwd=work)
+    for part in [*first, ()]:
+        usage = run([labelled.VERNIER, "run", recipe.name, "--out", "run", "--quiet", *part], cwd=work)
         peak = max(peak, usage.peak_bytes)
     return Run.open(work / "run"), wall_s(work / "run" / "log" / "events.jsonl"), peak
 
@@ -153,10 +153,13 @@ def growth(done: Run, labels: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[
                     }
 
 
-def charts(rows: Sequence[Mapping[str, Any]], apart: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def charts(
+    rows: Sequence[Mapping[str, Any]], apart: Sequence[Mapping[str, Any]], name: str = "labelled"
+) -> list[dict[str, Any]]:
     """What `make_results.py` draws of the growth: a chart for each set of documents."""
     found: list[dict[str, Any]] = []
-    for what, file in zip(judge.DOCUMENTS, ("labelled_growth.svg", "labelled_growth_people.svg"), strict=True):
+    for what, end in zip(judge.DOCUMENTS, ("", "_people"), strict=True):
+        file = f"{name}_growth{end}.svg"
         lines: dict[str, list[list[float]]] = {}
         for row in rows:
             if row["documents"] == what:
