@@ -67,7 +67,7 @@ class Score:
     @property
     def unit(self) -> str:
         """Of the measure, with what it is counted per."""
-        measure = find(self.by)
+        measure = find(self.by, self.per)
         unit = "ratio" if measure.unit == "1" else measure.unit
         if measure.has_per and measure.unit != "1":
             return f"{unit} per {self.per or 'token'}"
@@ -75,7 +75,7 @@ class Score:
 
     @property
     def doc(self) -> str:
-        return find(self.by).doc
+        return find(self.by, self.per).doc
 
 
 def choices(run: Run) -> list[Choice]:
