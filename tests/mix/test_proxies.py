@@ -18,6 +18,7 @@ from vernier.evaluate.loss import Loss
 from vernier.mix.proxies import Step, add_proxies
 from vernier.models.build import Shape
 from vernier.pipeline.run import run
+from vernier.report.choices import choices
 from vernier.score.combine import Combine
 from vernier.score.surface import Surface
 from vernier.select.budget import Budget
@@ -110,6 +111,12 @@ def test_proxies_are_trained_on_their_own_selections_and_their_losses_weigh_the_
         [pq.read_table(p).column("value").to_numpy() for p in (done.folder / "mixed").glob("*.parquet")]
     )
     assert value[kept > 0].min() >= value[pool & (kept == 0)].max()
+
+
+@pytest.mark.slow
+def test_the_report_tells_what_was_chosen_and_not_what_each_proxy_read(done: Run) -> None:
+    assert [choice.stage for choice in choices(done)] == ["keep", "keep_alone", "keep_one_hot"]
+    assert sum(node.startswith("mixed_keep") for node in done.nodes) == 4
 
 
 @pytest.mark.slow
