@@ -52,7 +52,7 @@ class PredictiveStrength:
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         nll, size, scored = read_losses(shard, len(self.abilities))
-        agreeing, pairs = agreement(ratio(nll, size), self.abilities)
+        agreeing, pairs = agreement(ratio(nll, size.astype(np.float64)), self.abilities)
         columns = [pa.array(agreeing, mask=~scored), pa.array(np.full(shard.rows, pairs), mask=~scored)]
         yield pa.table(columns, schema=SCHEMA)
 
