@@ -15,11 +15,13 @@ from vernier.core import rng
 
 Array = NDArray[np.float64]
 Predictor = Callable[[Array], Array]  # weights [n, terms] -> losses [n]
-ROUNDS = 400
+# Those of the paper are not published. On planted quadratic losses of 3, 5 and 25 weights, with and without noise, 4
+# leaves found as good weights as 8, and 200 rounds at 0.1 as good ones as 400 at 0.05, in a sixth of the time.
+ROUNDS = 200
 PARAMETERS = {
     "objective": "regression",
-    "learning_rate": 0.05,
-    "num_leaves": 8,
+    "learning_rate": 0.1,
+    "num_leaves": 4,
     "min_data_in_bin": 1,
     "num_threads": 1,
     "deterministic": True,
