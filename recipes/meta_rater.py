@@ -4,7 +4,7 @@
     python recipes/meta_rater.py --accept   # goes on with weights whose test they did not pass
 
 24 small models are each trained on what another weighting of five counts selects. A regression from weights to losses
-finds the weights to select by; beside them stand equal weights and chance. The run ends before any arm is trained if
+finds the weights to select by; beside them stand equal weights and chance. The run ends before the weights are used if
 the regression foretells no loss that it has not seen.
 """
 
