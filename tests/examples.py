@@ -20,7 +20,34 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "corpus.read_parquet": [{"with": {"paths": ["{folder}/docs.parquet"], "columns": ["note"]}}],
     "corpus.read_text": [{"with": {"paths": ["{folder}/text"]}}],
     "evaluate.diversity": [{"with": {"group": 3, "groups": 2}}, {"with": {"group": 4, "groups": 3, "shift": True}}],
+    "mix.meta_rater": [
+        {
+            "with": {
+                "terms": [{"column": "num_words", "per": "byte"}, {"column": "nll", "per": "byte", "wanted": "low"}],
+                "weights": [[0.25, 0.75], [0.5, 0.5]],
+                "simulated": 1000,
+            }
+        },
+    ],
+    "score.combine": [
+        {
+            "with": {
+                "terms": [{"column": "nll", "per": "token", "of": 1}, {"column": "num_words", "of": 0, "weight": -0.5}]
+            },
+            "without": ["weights"],
+        },
+        {"with": {"clip": 1.5}},
+        {
+            "with": {"terms": [{"column": "num_chars", "of": 0}], "standardise": "none"},
+            "without": ["weights", "within"],
+        },
+    ],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
+    "score.perplexity_correlation": [
+        {"with": {"abilities": [0.3, 0.4]}},
+        {"with": {"abilities": [2.0, 1.0], "group": "license"}, "without": ["within"]},
+    ],
+    "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
     "select.gumbel": [{"with": {**PAIR, "temperature": 0.5, "keep": {"share": 0.5}}}],

@@ -49,7 +49,7 @@ def test_every_plugin_file_imports_without_heavy_libraries() -> None:
 
 
 def test_every_module_of_the_torch_free_floors_imports_without_torch() -> None:
-    for package in ("core", "corpus", "select", "exec"):
+    for package in ("core", "corpus", "select", "mix", "exec"):
         loaded = python(
             "import importlib, pkgutil\n"
             f"package = importlib.import_module('vernier.{package}')\n"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vernier.pipeline.run import run as run
 
 _HOME = {"Recipe": "vernier.core.recipe", "run": "vernier.pipeline.run"}
-_MODULES = ("core", "corpus", "evaluate", "exec", "models", "pipeline", "score", "select", "testing", "train")
+_MODULES = ("core", "corpus", "evaluate", "exec", "mix", "models", "pipeline", "score", "select", "testing", "train")
 
 
 def __getattr__(name: str) -> Any:

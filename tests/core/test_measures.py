@@ -147,3 +147,18 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(RecipeError) as caught:
         measures.find("exces_loss")
     assert caught.value.do == "did you mean 'excess_loss'?"
+
+
+def test_a_column_may_be_a_mean(world: World) -> None:
+    """A rater's sums of rating x tokens: the mean rating by token, by byte, and the sum as it is."""
+    inputs = pair(world)
+    one = Inputs(inputs.store, {k: v for k, v in inputs.artifacts.items() if k != "b"})
+    for per, wanted in (("token", [4, 2]), ("byte", [2, 1])):
+        measures.check_settings("a.nll", per)
+        values, scored = evaluate("a.nll", per, one.shard(0))
+        assert values[:2].tolist() == wanted
+        assert math.isnan(values[3]) and scored.tolist() == [True, True, False, True]
+    row = {"a": {"nll": 8.0, "num_tokens": 2, "num_bytes": 4}}
+    assert [measures.value_of("a.nll", per, row) for per in (None, "token", "byte")] == [8, 4, 2]
+    with pytest.raises(RecipeError, match="counted per 'word'"):
+        measures.check_settings("a.nll", "word")

@@ -1,10 +1,11 @@
 """Measures: what a score table says of a document, as one number. Larger = more wanted, always.
 
 Score tables hold sums and counts; a measure is arithmetic over them, so pairs of models cost nothing. `by:`
-in a recipe names one of `MEASURES`, or `a.COLUMN` for a column of table `a` as it is. What can not be
-computed (nothing was predicted, no words) is NaN: undefined, never selected, counted. Sources:
-ScalingFilter (arXiv 2408.08310, the quality factor), MiniPLM (2410.17215) and CoLoR-Filter (2406.10670):
-the difference of two mean losses.
+in a recipe names one of `MEASURES`, or `a.COLUMN` for a column of table `a`: as it is, or with `per: token` (or
+`byte`) over the number of tokens that the same table holds, which is the mean rating of a document that was rated
+segment by segment. What can not be computed (nothing was predicted, no words) is NaN: undefined, never selected,
+counted. Sources: ScalingFilter (arXiv 2408.08310, the quality factor), MiniPLM (2410.17215) and CoLoR-Filter
+(2406.10670): the difference of two mean losses; PreSelect (2503.00808): the predictive strength.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from vernier.core.errors import RecipeError, nearest
 from vernier.core.shard import Inputs, Shard
 
 Array = NDArray[np.float64]
-Per = Literal["token", "byte"] | None  # without it: token
-PER = {"token": "num_tokens", "byte": "num_bytes"}  # what a loss is divided by, and the column that counts it
+Per = Literal["token", "byte"] | None  # without it: token for a loss, a column of table `a` as it is
+PER = {"token": "num_tokens", "byte": "num_bytes"}  # what a sum is divided by, and the column that counts it
 LARGEST = float(np.finfo(np.float64).max)
 
 
@@ -97,17 +98,26 @@ MEASURES: dict[str, Measure] = {
     "zlib_ratio": Measure(("zlib_bytes", "num_bytes"), (), ratio, "1", "compressed / plain size: low repeats itself"),
     "stop_word_share": Measure(("num_stop_words", "num_words"), (), ratio, "1", "share of words that are stop words"),
     "low_symbol_share": Measure(("num_symbols", "num_chars"), (), _low_share, "1", "minus the share of symbols"),
+    "predictive_strength": Measure(
+        ("num_agreeing", "num_pairs"),
+        (),
+        ratio,
+        "1",
+        "share of pairs of models of which the abler has the lower loss",
+    ),
 }
 
 
-def find(by: str) -> Measure:
-    """The measure of that name. Raises RecipeError with the nearest name."""
+def find(by: str, per: str | None = None) -> Measure:
+    """The measure of that name; `per` makes a column of table `a` a mean. Raises RecipeError with the nearest name."""
     if by.startswith("a.") and len(by) > 2:
+        if per is not None:
+            return Measure((by[2:], "per"), (), ratio, "as in the table", f"the column {by[2:]!r} of table a, its mean")
         return Measure((by[2:],), (), _itself, "as in the table", f"the column {by[2:]!r} of table a")
     if by not in MEASURES:
         raise RecipeError(
             f"there is no measure {by!r}",
-            expected="a measure, or a.COLUMN for a column of table a as it is",
+            expected="a measure, or a.COLUMN for a column of table a",
             do=nearest(by, MEASURES),
         )
     return MEASURES[by]
@@ -115,11 +125,11 @@ def find(by: str) -> Measure:
 
 def check_settings(by: str, per: str | None) -> None:
     """Raises RecipeError for a measure that does not exist or a `per` that it does not have."""
-    measure = find(by)
-    if per is not None and not measure.has_per:
+    if per is not None and not find(by, per).has_per:
         raise RecipeError(f"the measure {by!r} has no `per`", found=f"per: {per}", do="leave it out")
     if per is not None and per not in PER:
-        raise RecipeError(f"a loss can not be counted per {per!r}", expected="token or byte", do=nearest(per, PER))
+        raise RecipeError(f"a sum can not be counted per {per!r}", expected="token or byte", do=nearest(per, PER))
+    find(by)
 
 
 def check_given(by: str, given: Container[str]) -> None:
@@ -155,7 +165,7 @@ def evaluate(by: str, per: str | None, shard: Shard) -> tuple[Array, NDArray[np.
     Returns float64 [rows] (NaN or infinite = undefined; of no meaning where not scored) and bool [rows].
     """
     check_inputs(by, per, shard.inputs)
-    measure = find(by)
+    measure = find(by, per)
     scored = np.ones(shard.rows, dtype=bool)
     columns: list[Array] = []
     for table, names in (("a", measure.a), ("b", measure.b)):
@@ -168,7 +178,7 @@ def evaluate(by: str, per: str | None, shard: Shard) -> tuple[Array, NDArray[np.
 
 def value_of(by: str, per: str | None, rows: Mapping[str, Mapping[str, float | None]]) -> float | None:
     """The measure of one document, from its rows of tables `a` and `b`; None if it was not scored."""
-    measure = find(by)
+    measure = find(by, per)
     columns: list[Array] = []
     for table, names in (("a", measure.a), ("b", measure.b)):
         for name in names:

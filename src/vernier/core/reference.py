@@ -52,7 +52,8 @@ MEASURES_TEXT = """\
 
 What `by:` names: arithmetic over the columns of score tables, one number a document. Larger = more wanted, always;
 what can not be computed (nothing was predicted, no words) is undefined: never selected, and counted. `a.COLUMN` is a
-column of table `a` as it is. A loss per token compares two models only if both have one tokenizer: else `per: byte`.
+column of table `a` as it is; with `per: token` (or `byte`) it is divided by the number of them in the same table: a
+mean rating. A loss per token compares two models only if both have one tokenizer: else `per: byte`.
 """
 
 REASONS_TEXT = """\

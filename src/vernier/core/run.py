@@ -42,6 +42,7 @@ LIBRARIES = (
     "sentence-transformers",
     "datasets",
     "scipy",
+    "lightgbm",
     "zstandard",
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from vernier.core.measures import MEASURES, find
 from vernier.core.run import Run
+from vernier.core.written import COMPARISON
 
 CONTROL = "random"
 
@@ -67,7 +68,7 @@ class Score:
     @property
     def unit(self) -> str:
         """Of the measure, with what it is counted per."""
-        measure = find(self.by)
+        measure = find(self.by, self.per)
         unit = "ratio" if measure.unit == "1" else measure.unit
         if measure.has_per and measure.unit != "1":
             return f"{unit} per {self.per or 'token'}"
@@ -75,14 +76,18 @@ class Score:
 
     @property
     def doc(self) -> str:
-        return find(self.by).doc
+        return find(self.by, self.per).doc
 
 
 def choices(run: Run) -> list[Choice]:
-    """The selections that arms differ in or that went by a score, stage by stage in the run's order."""
+    """The selections that arms differ in or that went by a score, stage by stage in the run's order.
+
+    Without those of which only a mixture learned: there may be hundreds, and none is what an arm chose.
+    """
     found: dict[str, dict[str | None, dict[int | None, str]]] = {}
+    told = _told_of(run)
     for node, record in run.nodes.items():
-        if record["kind"] == "selection":
+        if record["kind"] == "selection" and node in told:
             for arm in record["arms"] or [None]:
                 found.setdefault(record["of"], {}).setdefault(arm, {})[record["seed"]] = node
     order = arms(run)
@@ -115,6 +120,21 @@ def arms(run: Run) -> list[str]:
     """The arms of the run, in the order of its recipe as far as shared nodes tell it."""
     longest = sorted((record["arms"] for record in run.nodes.values()), key=len, reverse=True)
     return list(dict.fromkeys(arm for names in longest for arm in names))
+
+
+def _told_of(run: Run) -> set[str]:
+    """Nodes that lead to an end of the run on a way that does not pass through a `mix` stage."""
+    made = {name: record for name, record in run.nodes.items() if name != COMPARISON}
+    used = {source for record in made.values() for source in record["inputs"].values()}
+    found: set[str] = set()
+    waiting = [name for name in made if name not in used]
+    while waiting:
+        name = waiting.pop()
+        if name in made and name not in found:
+            found.add(name)
+            if not made[name]["stage"]["plugin"].startswith("mix."):
+                waiting += made[name]["inputs"].values()
+    return found
 
 
 def _goes_by(run: Run, node: str) -> bool:

@@ -85,7 +85,7 @@ def domains(shard: str, names: Names, column: str = "domain", missing: str = NO_
 
 def measure(run: Run, score: Score, number: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The measure of every row of a shard and which rows were scored in every table that it needs."""
-    found = measures.find(score.by)
+    found = measures.find(score.by, score.per)
     known: NDArray[np.bool_] | None = None
     values: list[NDArray[np.float64]] = []
     for node, names in ((score.a, found.a), (score.b, found.b)):

@@ -28,9 +28,9 @@ Goals = tuple[Goal, ...]  # what comes before the upper end of the band, and wha
 class Band:
     """Keep a band of the documents in order of a measure, ties by document id.
 
-    by     a measure (`vernier.core.measures.MEASURES`), or a.COLUMN for a column of table `a` as it is
+    by     a measure (`vernier.core.measures.MEASURES`), or a.COLUMN for a column of table `a`
     range  [low, high): quantiles among the documents that have the measure; 1 is the most wanted end
-    per    token or byte: what a pair's losses are divided by; token without it
+    per    token or byte: what losses, or a column of `a`, are divided by; losses without it: token
     """
 
     version: ClassVar[int] = 2

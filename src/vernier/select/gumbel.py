@@ -27,10 +27,10 @@ from vernier.select.pool import Scores
 class Gumbel:
     """Keep a sample that prefers documents with a high measure.
 
-    by           a measure (`vernier.core.measures.MEASURES`), or a.COLUMN for a column of table `a` as it is
+    by           a measure (`vernier.core.measures.MEASURES`), or a.COLUMN for a column of table `a`
     temperature  in the measure's unit: 0 is `top_k`, a large one `random`
     keep         the budget: {share: 0.5}, {share: 0.5, of: bytes}, {documents: N}, {bytes: N}, {tokens: N}
-    per          token or byte: what a pair's losses are divided by; token without it
+    per          token or byte: what losses, or a column of `a`, are divided by; losses without it: token
     quotas       {domain: share of the budget}, proportional or equal
     quota_by     the corpus column that quotas go by
     rank         also write the order of the draws (24 bytes of memory a kept row)

@@ -20,9 +20,9 @@ from vernier.select.pool import KEPT, code, selection, within
 class Threshold:
     """Keep what reaches a value; no budget.
 
-    by        a measure (`vernier.core.measures.MEASURES`), or a.COLUMN for a column of table `a` as it is
+    by        a measure (`vernier.core.measures.MEASURES`), or a.COLUMN for a column of table `a`
     at_least  in the measure's unit; larger = more wanted
-    per       token or byte: what a pair's losses are divided by; token without it
+    per       token or byte: what losses, or a column of `a`, are divided by; losses without it: token
     """
 
     version: ClassVar[int] = 2

@@ -28,6 +28,7 @@ HEAVY = (
     "pandas",
     "polars",
     "sklearn",
+    "lightgbm",
     "trl",
 )
 

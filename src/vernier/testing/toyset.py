@@ -16,6 +16,7 @@ from vernier.core import tables
 from vernier.core.artifact import Artifact
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
+from vernier.core.terms import Fitted, Term
 from vernier.corpus.pack import Pack
 from vernier.models.embed import fit
 from vernier.testing.make import build, corpus_table, make_artifact, make_folder
@@ -107,7 +108,11 @@ class ToySet:
         return toy_model(self.folder / "models" / "outside" / name)
 
     def _artifact(self, name: str, kind: str, layout: str) -> Artifact:
-        whole = {"model": self._model, "windows": self._windows}  # not cut into shards as the documents are
+        whole = {
+            "model": self._model,
+            "windows": self._windows,
+            "results": self._results,
+        }  # not cut into shards as the documents are
         known = (name, kind, "" if kind in whole else layout)
         if known not in self._made:
             self._made[known] = whole[kind](name) if kind in whole else self._table(name, kind, layout)
@@ -127,6 +132,17 @@ class ToySet:
         folder = self.folder / "windows" / name
         facts = build(Pack(context=20), inputs, folder)[1]
         return make_folder(self.store, "windows", folder, facts=facts)
+
+    def _results(self, name: str) -> Artifact:
+        """What an evaluation measured, and weights of terms, in one folder."""
+        random = Random(f"results {name}")
+        folder = self.folder / "results" / name
+        folder.mkdir(parents=True)
+        rows = [{"metric": "bits_per_byte", "domain": d, "value": random.uniform(2, 4)} for d in ("macro", "prose")]
+        pq.write_table(pa.Table.from_pylist(rows), folder / "results.parquet")
+        terms = [Term(column="num_words", per="byte", of=0), Term(column="nll", per="byte", of=1, wanted="low")]
+        Fitted.of(terms, [0.25, 0.75], accepted=True, because="a test says so").save(folder)
+        return make_folder(self.store, "results", folder)
 
     def _table(self, name: str, kind: str, layout: str) -> Artifact:
         made = {"corpus": self._corpus, "selection": self._selection, "scores": self._scores}
