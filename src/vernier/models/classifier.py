@@ -27,7 +27,7 @@ from vernier.models.needs import needs
 FEATURES = 1 << 20
 WORDS = r"\S+"
 PENALTY = 1.0  # of half the squared length of the weights, beside the sum of the losses: scikit-learn's default
-ITERATIONS = 1000  # more than ten times what it took on any data that was tried
+ITERATIONS = 1000  # it took 26 on 871 real web pages
 TOLERANCE = 1e-6  # of the largest part of the mean loss's gradient, where the fit ends
 FILE, WEIGHTS = "classifier.json", "classifier.safetensors"
 
