@@ -53,8 +53,14 @@ class Classifier:
 
     def log_odds(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """ln(p / (1 - p)) of each text being a positive one, and its number of words and pairs; [N] each."""
+        if not texts:
+            return np.empty(0), np.empty(0, np.int64)
         counts = _counts(texts)
         return _scaled(counts) @ self._every + self.intercept, np.asarray(counts.sum(axis=1), np.int64).ravel()
+
+    def num_ngrams(self, texts: Sequence[str]) -> int:
+        """Words and pairs of all these texts."""
+        return int(self.log_odds(texts)[1].sum())
 
     def save(self, folder: Path) -> None:
         from safetensors.numpy import save_file

@@ -8,7 +8,7 @@ there are. To rank labelled documents too, fit on one slice and score another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +20,7 @@ from vernier.core.artifact import Artifact
 from vernier.core.shard import Inputs, Shard
 from vernier.core.tables import ID_BYTES
 from vernier.models.classifier import load_classifier
-from vernier.score.wanted import batches, first_texts, num_bytes, spread
+from vernier.score.wanted import batches, counted, planned, spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +41,8 @@ class Classifier:
     def flops(self, inputs: Inputs, out: Artifact | None) -> float:
         """Two operations for each word or pair; planned from the bytes, with those per byte of the first documents."""
         if out is None:
-            texts = first_texts(inputs)
-            read = load_classifier(inputs.folder("classifier")).log_odds(texts)[1].sum() if texts else 0
-            return 2.0 * num_bytes(inputs) * float(read) / max(1, sum(len(text.encode()) for text in texts))
-        scored = replace(inputs, artifacts={"scores": out}).shards()
-        columns = (shard.read("scores", ["num_ngrams"]).column("num_ngrams") for shard in scored)
-        return 2.0 * sum(int(column.drop_null().to_numpy().sum()) for column in columns)
+            return 2 * planned(inputs, load_classifier(inputs.folder("classifier")).num_ngrams)
+        return 2.0 * counted(inputs, out, "num_ngrams")
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         """One row for each document. Raises DataError for a model that is no classifier."""
@@ -56,7 +52,7 @@ class Classifier:
             wanted = selected & ~fitted[at : at + batch.num_rows]
             at += batch.num_rows
             texts = batch.filter(wanted).column("text").to_pylist()
-            log_odds, read = classifier.log_odds(texts) if texts else (np.empty(0), np.empty(0, np.int64))
+            log_odds, read = classifier.log_odds(texts)
             yield pa.table(
                 {
                     "log_odds": spread(log_odds, wanted),

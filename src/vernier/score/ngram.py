@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -29,7 +29,7 @@ import pyarrow as pa
 from vernier.core import ngram
 from vernier.core.artifact import Artifact
 from vernier.core.shard import Inputs, Shard
-from vernier.score.wanted import batches, first_texts, num_bytes, spread
+from vernier.score.wanted import batches, counted, planned, spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +49,8 @@ class Ngram:
     def flops(self, inputs: Inputs, out: Artifact | None) -> float:
         """One addition for each n-gram; planned from the bytes, with the n-grams per byte of the first documents."""
         if out is None:
-            texts = first_texts(inputs)
-            return num_bytes(inputs) * _share(sum(len(ngram.ngrams(t)) for t in texts), texts)
-        scored = replace(inputs, artifacts={"scores": out}).shards()
-        columns = (shard.read("scores", ["num_ngrams"]).column("num_ngrams") for shard in scored)
-        return float(sum(int(column.drop_null().to_numpy().sum()) for column in columns))
+            return planned(inputs, lambda texts: sum(len(ngram.ngrams(text)) for text in texts))
+        return float(counted(inputs, out, "num_ngrams"))
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         """One row for each document. Raises DataError for a model that holds no n-gram counts."""
@@ -69,7 +66,3 @@ class Ngram:
                     "num_bytes": spread(batch.column("num_bytes").to_numpy()[wanted], wanted),
                 }
             )
-
-
-def _share(ngrams: int, texts: list[str]) -> float:
-    return ngrams / max(1, sum(len(text.encode()) for text in texts))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from vernier.core.artifact import Artifact
 from vernier.core.shard import Inputs, Shard
 
 SAMPLE = 256  # documents that are looked at before a plan says what scoring costs
@@ -41,9 +43,18 @@ def first_texts(inputs: Inputs) -> list[str]:
     return texts
 
 
-def num_bytes(inputs: Inputs) -> int:
-    """Of all wanted documents."""
-    return sum(
-        int(shard.read("corpus", ["num_bytes"]).column("num_bytes").to_numpy()[shard.wanted()].sum())
-        for shard in inputs.shards()
+def planned(inputs: Inputs, count: Callable[[list[str]], int]) -> float:
+    """About how much of what `count` counts all wanted documents have: by their bytes, as the first ones have it."""
+    texts = first_texts(inputs)
+    sizes = (
+        shard.read("corpus", ["num_bytes"]).column("num_bytes").to_numpy()[shard.wanted()] for shard in inputs.shards()
     )
+    num_bytes = sum(int(size.sum()) for size in sizes)
+    return num_bytes * count(texts) / max(1, sum(len(text.encode()) for text in texts))
+
+
+def counted(inputs: Inputs, out: Artifact, column: str) -> int:
+    """The sum of a column of counts over all scored rows of the table `out`."""
+    shards = replace(inputs, artifacts={"scores": out}).shards()
+    found = (shard.read("scores", [column]).column(column).drop_null().to_numpy() for shard in shards)
+    return sum(int(counts.sum()) for counts in found)
