@@ -66,6 +66,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {**ONE, "keep": {"bytes": 500}}, "without": ["b", "within", "lengths"]},
         {"with": {**PAIR, "keep": {"share": 0.4}, "quotas": "equal", "rank": True}, "without": ["lengths"]},
     ],
+    "train.classifier": [{}, {"with": {"documents": 5}}],
     "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],
     "corpus.pack": [{"with": {"context": 16}}, {"with": {"context": 16, "max_tokens": 9}, "without": ["selection"]}],
     "train.pretrain": [

@@ -84,6 +84,15 @@ class Inputs:
     def shards(self) -> Iterator[Shard]:
         return (Shard(self, i) for i in range(self.num_shards))
 
+    def texts(self) -> Iterator[str]:
+        """The text of each selected document once, in order."""
+        for shard in self.shards():
+            kept, at = shard.kept(), 0
+            for batch in shard.batches("corpus", ["text"]):
+                here = kept[at : at + batch.num_rows]
+                at += batch.num_rows
+                yield from batch.filter(here).column("text").to_pylist()
+
     def draw(self, number: int, seed: int, purpose: str) -> list[str]:
         """The texts of at most `number` selected documents that have any, the first in a keyed random order.
 

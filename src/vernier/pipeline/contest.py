@@ -29,6 +29,7 @@ from vernier.pipeline.arms import (
     measured_otherwise,
     same_windows,
 )
+from vernier.pipeline.knowledge import told
 from vernier.pipeline.lineage import Lineage
 
 CONTROL = "random"
@@ -210,18 +211,15 @@ class Contest:
         return out
 
     def _told(self, arm: str) -> list[str]:
-        """What was told of the documents, besides their text, to anything that the arm's models were made of."""
-        behind = self._lineage.behind(trial.model for trial in self._trials[arm].values() if trial.model)
-        plugins = [self._lineage.nodes[name].plugin for name in behind]
-        return sorted({word for plugin in plugins if hasattr(plugin, "told") for word in plugin.told()})
+        return told(self._lineage, [trial.model for trial in self._trials[arm].values() if trial.model])
 
     def _same_knowledge(self, arm: str, found: Comparison) -> list[dict[str, Any]]:
         """The arm minus those that were told the same and spent nothing on it: what models add to the knowledge."""
-        told = self._told(arm)
+        known = self._told(arm)
         beside: list[dict[str, Any]] = []
-        if told and self._overhead(arm, found.seeds).spent.actual != 0:
+        if known and self._overhead(arm, found.seeds).spent.actual != 0:
             for other in self.competitors:
-                if self._told(other) == told and self._overhead(other, found.seeds).spent.actual == 0:
+                if self._told(other) == known and self._overhead(other, found.seeds).spent.actual == 0:
                     apart = found.between(arm, other)
                     beside.append({"arm": other, "difference": apart.difference, "alone": _ends(apart.alone)})
         return beside

@@ -21,8 +21,8 @@ from vernier.models.load import load_once
 from vernier.models.nll import check_settings, measure
 from vernier.models.threads import threads
 from vernier.models.tokenizer import Tokenizer
+from vernier.score.wanted import batches, first_texts, spread
 
-SAMPLE = 256  # documents whose tokens are counted before a plan says what scoring costs
 SCHEMA = pa.schema([("nll", pa.float64()), ("num_tokens", pa.int64()), ("num_bytes", pa.int64())])
 
 
@@ -74,11 +74,8 @@ class NLL:
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         """One row for each document. An empty text has 0 tokens and 0 nat."""
-        todo, at = shard.wanted(), 0
         model, tokenizer = load_once(shard.inputs.folder("model"))
-        for batch in shard.batches("corpus", ["text"]):
-            wanted = todo[at : at + batch.num_rows]
-            at += batch.num_rows
+        for batch, wanted in batches(shard, ["text"]):
             with threads(self.threads):
                 measured = measure(
                     model,
@@ -87,24 +84,12 @@ class NLL:
                     window=self.window,
                     max_tokens=self.max_tokens,
                 )
-            yield pa.table([_spread(getattr(measured, name), wanted) for name in SCHEMA.names], schema=SCHEMA)
+            yield pa.table([spread(getattr(measured, name), wanted) for name in SCHEMA.names], schema=SCHEMA)
 
 
 def _bytes_per_token(inputs: Inputs) -> float:
     """Of the first wanted documents that have any text; 1 if there are none."""
-    texts: list[str] = []
-    for shard in inputs.shards():
-        wanted, at = shard.wanted(), 0
-        for batch in shard.batches("corpus", ["text"]):
-            column = batch.column("text").filter(pa.array(wanted[at : at + batch.num_rows]))
-            at += batch.num_rows
-            texts += filter(None, column.slice(0, SAMPLE).to_pylist())
-            if len(texts) >= SAMPLE:
-                break
-        if len(texts) >= SAMPLE:
-            break
-    texts = texts[:SAMPLE]
-    encoded = list(Tokenizer(inputs.folder("model")).encode(texts))
+    encoded = list(Tokenizer(inputs.folder("model")).encode(first_texts(inputs)))
     return sum(e.num_bytes for e in encoded) / max(1, sum(len(e.ids) for e in encoded)) or 1.0
 
 
@@ -112,10 +97,3 @@ def _counted(inputs: Inputs, out: Artifact) -> Iterator[NDArray[np.int64]]:
     """The tokens of each scored document, shard by shard."""
     for shard in replace(inputs, artifacts={"scores": out}).shards():
         yield shard.read("scores", ["num_tokens"]).column("num_tokens").drop_null().to_numpy()
-
-
-def _spread(values: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> pa.Array:
-    """`values` in the wanted rows, null in the others."""
-    full = np.zeros(len(wanted), dtype=values.dtype)
-    full[wanted] = values
-    return pa.array(full, mask=~wanted)

@@ -18,6 +18,7 @@ from vernier.models.load import load_once
 from vernier.models.nll import check_settings, measure_tokens
 from vernier.models.threads import threads
 from vernier.models.tokenizer import Tokenizer
+from vernier.score.wanted import batches
 
 SCHEMA = pa.schema([("nll", pa.list_(pa.float32())), ("end", pa.list_(pa.int32())), ("num_tokens", pa.int64())])
 
@@ -51,11 +52,8 @@ class TokenNLL:
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         """One row for each document. One without tokens has empty lists. Raises DataError for a loss not finite."""
-        todo, at = shard.wanted(), 0
         model, tokenizer = load_once(shard.inputs.folder("model"))
-        for batch in shard.batches("corpus", ["text"]):
-            wanted = todo[at : at + batch.num_rows]
-            at += batch.num_rows
+        for batch, wanted in batches(shard, ["text"]):
             with threads(self.threads):
                 measured = measure_tokens(
                     model,

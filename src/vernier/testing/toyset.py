@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 
 from vernier.core import tables
 from vernier.core.artifact import Artifact
+from vernier.core.ngram import Counts
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.core.terms import Fitted, Term
 from vernier.corpus.pack import Pack
+from vernier.models import classifier
 from vernier.models.embed import fit
 from vernier.testing.make import build, corpus_table, make_artifact, make_folder
 from vernier.testing.toy import toy_model
@@ -119,13 +121,19 @@ class ToySet:
         return self._made[known]
 
     def _model(self, name: str) -> Artifact:
+        """What the plugins that have an input of this name want there: a language model, if nothing else."""
+        folder, facts = self.folder / "models" / name, {}
+        folder.mkdir(parents=True, exist_ok=True)
         if name == "embedder":
-            folder = self.folder / "models" / name
-            folder.mkdir(parents=True, exist_ok=True)
             fit([text for text in self._texts if text], 4).save(folder)
-            return make_folder(self.store, "model", folder)
-        folder = toy_model(self.folder / "models" / name)
-        return make_folder(self.store, "model", folder, facts={"tokenizer": "toy"})
+        elif name in ("target", "raw"):
+            Counts.of(self._texts[:10] if name == "target" else self._texts).save(folder)
+        elif name == "classifier":
+            classifier.fit(self._texts[4:10], self._texts[10:20]).save(folder)
+        else:
+            toy_model(folder)
+            facts = {"tokenizer": "toy"}
+        return make_folder(self.store, "model", folder, facts=facts)
 
     def _windows(self, name: str) -> Artifact:
         inputs = self.inputs({"corpus": "corpus", "tokenizer": "model"})
