@@ -29,6 +29,7 @@ HEAVY = (
     "polars",
     "sklearn",
     "trl",
+    "lm_eval",
 )
 
 
