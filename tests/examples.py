@@ -22,7 +22,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "evaluate.diversity": [{"with": {"group": 3, "groups": 2}}, {"with": {"group": 4, "groups": 3, "shift": True}}],
     "evaluate.tasks": [
         {"with": {"tasks": ["{folder}/tasks.jsonl"]}},
-        {"with": {"tasks": ["{folder}/tasks.jsonl"], "limit": 2, "window": 9}},
+        {"with": {"tasks": ["{folder}/tasks.jsonl"], "limit": 2, "window": 11}},
     ],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vernier.core.errors import DataError, RecipeError
+from vernier.core.errors import DataError, RecipeError, SetupError
 from vernier.core.files import File
 from vernier.core.shard import Inputs
 from vernier.core.stats import binomial
@@ -269,7 +267,7 @@ def test_a_token_that_spans_the_end_of_the_context(tmp_path: Path) -> None:
 
     folder = toy_model(tmp_path / "merged")
     whole = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-    whole["model"]["vocab"][":a"] = 257
+    whole["model"]["vocab"] |= {"<|endoftext|>": SEPARATOR, ":a": SEPARATOR + 1}
     whole["model"]["merges"] = [[":", "a"]]
     (folder / "tokenizer.json").write_text(json.dumps(whole), encoding="utf-8")
     assert len(Library.from_file(str(folder / "tokenizer.json")).encode("Q:ab").ids) == 3
@@ -298,12 +296,18 @@ def weights(folder: Path, rows: int) -> None:
 # ---- the plain loop --------------------------------------------------------------------------------------------------
 
 
+@lru_cache
+def in_float64(folder: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder).double()
+
+
 def plainly(folder: Path, context: str, continuation: str) -> tuple[float, bool]:
     """nat and whether greedy, one pair at a time, in float64."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder).double()
+    model = in_float64(folder)
     ids = [SEPARATOR, *(context + continuation).encode()]
     with torch.no_grad():
         logits = model(torch.tensor([ids[-1025:-1]])).logits[0].log_softmax(-1)
@@ -331,20 +335,22 @@ def test_real_items_beside_a_plain_loop(data: Path, random_model: Path, tmp_path
             assert row["right"] == (np.argmin([nll for nll, _ in plain]) == one.label)
 
 
-def test_a_cloze_is_right_if_greedy_decoding_writes_it(random_model: Path, tmp_path: Path) -> None:
+def test_a_cloze_is_right_if_greedy_decoding_writes_it(random_model: Path) -> None:
     import torch
 
-    model, _ = load_pair(random_model)
-    ids = [SEPARATOR, *b"on the"]
-    with torch.no_grad():
-        for _ in range(4):
-            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
-    told = bytes(ids[7:])
-    assert told.isascii(), "another seed for the model: its likeliest bytes are no text"
-    other = told[:-1] + (b"x" if told[-1:] != b"x" else b"y")
-    pairs = [("on the", told.decode()), ("on the", other.decode())]
-    asker = harness.Asker(*load_pair(random_model), window=None, batch=2)
-    assert [one.greedy for one in asker.ask(pairs)] == [True, False]
+    model, tokenizer = load_pair(random_model)
+
+    def decoded(context: str) -> bytes:
+        ids = [SEPARATOR, *context.encode()]
+        with torch.no_grad():
+            for _ in range(3):
+                ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+        return bytes(byte for byte in ids[-3:] if byte < 128)
+
+    context, told = next((c, d.decode()) for c in map(str, range(200)) if len(d := decoded(c)) == 3)
+    other = told[:-1] + ("x" if told[-1] != "x" else "y")
+    asker = harness.Asker(model, tokenizer, window=None, batch=2)
+    assert [one.greedy for one in asker.ask([(context, told), (context, other)])] == [True, False]
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------
@@ -427,68 +433,60 @@ def test_names_that_clash(toy: Path, tmp_path: Path) -> None:
 
 # ---- tasks by name ---------------------------------------------------------------------------------------------------
 
-HARNESS = """
-import json, sys
-from vernier.core.errors import VernierError
-from vernier.evaluate import harness
-from vernier.evaluate.tasks import Tasks
-from lm_eval.api.task import ConfigurableTask
 
-told = {}
-for name in ("hellaswagg", "mmlu", "gsm8k", "arc_easy"):
-    try:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("hellaswagg", "did you mean 'hellaswag'"),
+        ("mmlu", "one by one"),
+        ("gsm8k", "generate_until"),
+    ],
+)
+def test_a_name_that_is_no_task_of_answers(name: str, told: str) -> None:
+    with pytest.raises(RecipeError) as caught:
         Tasks(tasks=[name]).units()
-    except VernierError as error:
-        told[name] = [type(error).__name__, str(error)]
-data = {"test": sys.argv[1]}
-common = {"dataset_path": "json", "dataset_kwargs": {"data_files": data}, "test_split": "test"}
-choose = {"output_type": "multiple_choice", "doc_to_text": "{{context}}", "doc_to_choice": "{{choices}}"}
-word = {"output_type": "loglikelihood", "doc_to_text": "{{context}}", "doc_to_target": " end"}
-made = {
-    "choose": ConfigurableTask(config={"task": "choose", **common, **choose, "doc_to_target": "{{label}}",
-                                       "target_delimiter": ""}),
-    "word": ConfigurableTask(config={"task": "word", **common, **word}),
-}
-told["items"] = {name: [[one.id, one.asked, one.label] for one in harness.items_of(task, name)]
-                 for name, task in made.items()}
-print(json.dumps(told))
-"""
+    assert told in str(caught.value)
 
 
-@pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What becomes of the harness' own tasks without a network, and of task objects over a local file."""
-    folder = tmp_path_factory.mktemp("named")
-    path = write(
-        folder / "t.jsonl", [choose(str(i), [" a", " bb", " c"][: 2 + i], 1, context=f"Q{i}:") for i in (0, 1)]
+def test_a_task_by_name_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(SetupError, match="can not be reached") as caught:
+        Tasks(tasks=["arc_easy"]).units()
+    assert "check the network, or name a file with the items" in str(caught.value)
+
+
+def test_the_items_of_a_task_object_of_the_harness(tmp_path: Path) -> None:
+    """Its prompts, its delimiter before an answer, and its label; not the aids that some metrics ask for besides."""
+    from datasets import Dataset
+    from lm_eval.api.task import ConfigurableTask
+
+    items = [choose(str(i), ["a", "bb", "c"][: 2 + i], 1, context=f"Q{i}:") for i in (0, 1)]
+
+    def made(**how: Any) -> Any:
+        rows = Dataset.from_list(items)
+        return ConfigurableTask(
+            config={"task": "t", "custom_dataset": lambda: {"test": rows}, "test_split": "test", **how}
+        )
+
+    choices = made(
+        output_type="multiple_choice",
+        doc_to_text="{{context}}",
+        doc_to_choice="{{choices}}",
+        doc_to_target="{{label}}",
+        metric_list=[{"metric": "acc_mutual_info"}],
     )
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "home")}
-    done = subprocess.run(
-        [sys.executable, "-c", HARNESS, path], capture_output=True, text=True, env=env, cwd=folder, check=False
+    assert harness.items_of(choices, "t") == [
+        Item("t", "0", (("Q0:", " a"), ("Q0:", " bb")), 1),
+        Item("t", "1", (("Q1:", " a"), ("Q1:", " bb"), ("Q1:", " c")), 1),
+    ]
+    word = made(output_type="loglikelihood", doc_to_text="{{context}}", doc_to_target=" end")
+    assert harness.items_of(word, "w") == [Item("w", str(i), ((f"Q{i}:", " end"),), 0) for i in (0, 1)]
+    several = made(
+        output_type="multiple_choice",
+        doc_to_text="{{context}}",
+        doc_to_choice="{{choices}}",
+        doc_to_target="{{[0, 1]}}",
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.split("\n")[-2])
-
-
-def test_a_name_that_is_no_task_of_answers(named: dict[str, Any]) -> None:
-    assert named["hellaswagg"][0] == "RecipeError"
-    assert "did you mean 'hellaswag'" in named["hellaswagg"][1]
-    assert named["mmlu"][0] == "RecipeError"
-    assert "one by one" in named["mmlu"][1]
-    assert named["gsm8k"][0] == "RecipeError"
-    assert "generate_until" in named["gsm8k"][1]
-
-
-def test_a_task_by_name_without_a_network(named: dict[str, Any]) -> None:
-    assert named["arc_easy"][0] == "SetupError"
-    assert "check the network, or name a file with the dataset" in named["arc_easy"][1]
-
-
-def test_the_items_of_a_task_object_of_the_harness(named: dict[str, Any]) -> None:
-    assert named["items"] == {
-        "choose": [
-            ["0", [["Q0:", " a"], ["Q0:", " bb"]], 1],
-            ["1", [["Q1:", " a"], ["Q1:", " bb"], ["Q1:", " c"]], 1],
-        ],
-        "word": [["0", [["Q0:", " end"]], 0], ["1", [["Q1:", " end"]], 0]],
-    }
+    with pytest.raises(DataError, match="no single right answer"):
+        harness.items_of(several, "t")

@@ -20,6 +20,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
@@ -182,11 +183,7 @@ def items_of(task: Any, name: str) -> list[Item]:
 
 def _index(name: str) -> Any:
     """The harness' tasks. Raises RecipeError if `name` is none of them."""
-    needs("lm_eval", extra="tasks")
-    from lm_eval.tasks import TaskManager
-
-    with _quiet():
-        manager = TaskManager()
+    manager = _manager()
     if name not in manager.all_subtasks:
         known = name in manager.task_index
         raise RecipeError(
@@ -195,6 +192,16 @@ def _index(name: str) -> Any:
             do="name its tasks one by one" if known else nearest(name, manager.all_subtasks),
         )
     return manager
+
+
+@lru_cache(maxsize=1)
+def _manager() -> Any:
+    """All tasks of the harness: some thousand files, which take seconds to read."""
+    needs("lm_eval", extra="tasks")
+    from lm_eval.tasks import TaskManager
+
+    with _quiet():
+        return TaskManager()
 
 
 @contextlib.contextmanager
