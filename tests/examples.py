@@ -20,6 +20,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "corpus.read_parquet": [{"with": {"paths": ["{folder}/docs.parquet"], "columns": ["note"]}}],
     "corpus.read_text": [{"with": {"paths": ["{folder}/text"]}}],
     "evaluate.diversity": [{"with": {"group": 3, "groups": 2}}, {"with": {"group": 4, "groups": 3, "shift": True}}],
+    "evaluate.tasks": [
+        {"with": {"tasks": ["{folder}/tasks.jsonl"]}},
+        {"with": {"tasks": ["{folder}/tasks.jsonl"], "limit": 2, "window": 11}},
+    ],
     "mix.meta_rater": [
         {
             "with": {

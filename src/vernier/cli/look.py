@@ -169,6 +169,7 @@ def summary(run: Run) -> str:
     measured = _results(run)
     if measured:
         parts.append(measured)
+    parts += _tasks(run)
     found = verdict(run)
     if found:
         parts.append(found)
@@ -181,8 +182,9 @@ def _results(run: Run) -> str:
     losses: list[tuple[str, str, Mapping[str, float]]] = []
     for name, record in run.nodes.items():
         if record["kind"] == "results":
-            measured = run.artifact(name).facts.get("bits_per_byte")
-            if measured:
+            found = run.artifact(name).facts
+            measured = found.get("bits_per_byte")
+            if measured and "tasks" not in found:
                 seed = "-" if record["seed"] is None else str(record["seed"])
                 losses.append((", ".join(record["arms"]) or name, seed, measured))
     if not losses:
@@ -192,6 +194,16 @@ def _results(run: Run) -> str:
     rows = [(arm, seed, *(f"{m[d]:.4f}" if d in m else "-" for d in domains)) for arm, seed, m in losses]
     title = "Held-out bits per byte (smaller is better)" + left_out(every, domains)
     return f"{title}\n" + table(("arm", "seed", *domains), rows)
+
+
+def _tasks(run: Run) -> Iterator[str]:
+    """What zero-shot tasks found, as on the page."""
+    from vernier.report import tasks
+
+    for one in tasks.measured(run):
+        for shown in tasks.tables(one):
+            yield f"{shown.title}\n" + table(shown.head, shown.rows)
+        yield "\n".join(tasks.notes(one))
 
 
 def _records(counts: Mapping[str, int]) -> str:

@@ -28,7 +28,7 @@ class Recipe:
     """Named stages, and arms that vary them.
 
     name     of the recipe and its run folder
-    target   what the user wants: {domain: NAME}, or {domain: [NAME, ...]}; None = no verdict
+    target   what the user wants: {domain: NAME} or {tasks: NAME}, of either also a list; None = no verdict
     seeds    {values: [0, 1, 2], from: [keep]}: these stages and all downstream repeat per seed
     store    URL of the folder that holds the artifacts
     plugins  packages that `package.module:Class` may come from

@@ -41,6 +41,7 @@ LIBRARIES = (
     "safetensors",
     "sentence-transformers",
     "datasets",
+    "lm_eval",
     "scipy",
     "lightgbm",
     "zstandard",

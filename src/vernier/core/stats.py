@@ -144,6 +144,20 @@ def student(df: int, confidence: float = 0.95) -> float:
     return float(stdtrit(df, 0.5 + confidence / 2))
 
 
+def binomial(right: float, number: int, confidence: float = 0.95) -> Interval:
+    """The interval of a share of which `right` of `number` independent trials are known (Wilson 1927, JASA 22, 209).
+
+    It stays inside [0, 1] and has a width at its ends too, where the usual one has none: 0 of 100 may be 3.7 %.
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + confidence / 2))
+    share, wide = right / number, z**2 / number
+    middle = (share + wide / 2) / (1 + wide)
+    half = math.sqrt(share * (1 - share) * wide + wide**2 / 4) / (1 + wide)
+    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+
+
 @lru_cache
 def dunnett(num_arms: int, df: int, confidence: float = 0.95) -> float:
     """The two-sided quantile of the largest |T| of `num_arms` differences to one control.

@@ -15,7 +15,7 @@ from vernier.core.yaml import Change, Marks, Place, kind_of, read_text
 
 KEYS = ("vernier", "name", "target", "seeds", "store", "plugins", "stages", "arms")
 PARTS = ("do", "in", "with", "on")
-TARGETS = ("domain",)
+TARGETS = ("domain", "tasks")
 COMPARISON = "comparison"  # the node that a run makes by itself: its arms against each other
 RESERVED = ("log", COMPARISON)  # what the run folder uses for itself
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -144,22 +144,29 @@ def parts(data: Any, marks: Marks, what: str) -> dict[str, Any]:
 
 
 def target(data: Any, marks: Marks) -> dict[str, Any]:
-    """What the user wants: `{domain: prose}`, or several domains, each counting the same."""
+    """What the user wants: `{domain: prose}`, or `{tasks: piqa}`; of either one or several, each counting the same."""
     out = mapping(data, marks, ("target",), "`target`")
     for key, value in out.items():
         place: Place = ("target", key)
-        if key in ("files", "tasks"):
+        if key == "files":
             raise RecipeError(
-                f"a target can not be given by {key!r} yet",
+                "a target can not be given by 'files' yet",
                 where=marks.at(place, key=True),
                 do="name a domain: `target: {domain: ...}`, one or a list, that the held-out documents have",
             )
         if key not in TARGETS:
             raise unknown(f"a target is not given by {key!r}", marks, place, TARGETS)
-        named = texts(value, marks, place, "`target: domain`") if isinstance(value, list) else [value]
-        text(named[0] if named else "", marks, place, "`target: domain`")
+        named = texts(value, marks, place, f"`target: {key}`") if isinstance(value, list) else [value]
+        text(named[0] if named else "", marks, place, f"`target: {key}`")
         if len(set(named)) < len(named):
-            raise RecipeError("`target` names a domain twice", where=marks.at(place), found=", ".join(named))
+            raise RecipeError("`target` names something twice", where=marks.at(place), found=", ".join(named))
+    if len(out) > 1:
+        raise RecipeError(
+            "a target is domains or tasks, not both",
+            where=marks.at(("target",)),
+            found=", ".join(out),
+            expected="one of them: no stage measures both",
+        )
     if not out:
         raise RecipeError(
             "`target` names nothing",

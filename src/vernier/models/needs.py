@@ -7,7 +7,7 @@ import importlib
 from vernier.core.errors import SetupError
 
 
-def needs(*modules: str) -> None:
+def needs(*modules: str, extra: str = "train") -> None:
     """Raises SetupError naming the extra to install if one of `modules` can not be imported."""
     for name in modules:
         try:
@@ -17,5 +17,5 @@ def needs(*modules: str) -> None:
                 raise
             raise SetupError(
                 f"this stage needs the package {name!r}, which is not installed",
-                do="pip install vernier[train]",
+                do=f"pip install vernier[{extra}]",
             ) from error

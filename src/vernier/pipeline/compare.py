@@ -111,10 +111,10 @@ def check(facts: Mapping[str, Any], folder: str) -> None:
         )
     if facts["missing"]:
         raise DataError(
-            f"no held-out document of the target domain {', '.join(map(repr, facts['missing']))} was measured",
+            f"the target {', '.join(map(repr, facts['missing']))} was not measured",
             where="target",
-            found=f"domains: {', '.join(facts['domains']) or '(none)'}",
-            expected="a target that the held-out documents have, in every arm",
+            found=f"measured: {', '.join(facts['domains']) or '(nothing)'}",
+            expected="a domain that the held-out documents have, or a task of evaluate.tasks, in every arm",
             do=f"name one of these, or hold some of it out (everything is kept: `vernier show {folder}`)",
         )
 
@@ -192,7 +192,8 @@ def _is_shared(arms: Trials) -> bool:
 
 
 def _domains(recipe: Recipe) -> list[str]:
-    given = (recipe.target or {}).get("domain", [])
+    """What the target names: domains, or tasks, of which the bits per byte are of the right answers."""
+    given = next(iter((recipe.target or {}).values()), [])
     return [given] if isinstance(given, str) else list(given)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vernier.core.run import Run
 from vernier.core.store import write_atomically
-from vernier.report import agreement, curves, documents, kept, leaderboard, ledger, plan, scores, verdict
+from vernier.report import agreement, curves, documents, kept, leaderboard, ledger, plan, scores, tasks, verdict
 from vernier.report.page import page
 from vernier.report.parts import Section
 
@@ -17,6 +17,7 @@ FILE = "report.html"
 SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     verdict.section,
     leaderboard.section,
+    tasks.section,
     scores.section,
     kept.section,
     curves.section,

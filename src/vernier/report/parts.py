@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -36,17 +36,21 @@ def quoted(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # nothing but the names' tags is markup
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, says: str = "") -> Markup:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], *, says: str = "", faint: Container[int] = ()
+) -> Markup:
     """A table; a column of numbers (int, float, or text that is one with its unit, or an interval) stands to the right.
 
-    says   its caption; the first cell of each row is its heading
+    says    its caption; the first cell of each row is its heading
+    faint   the numbers of rows in grey: what says nothing (their cells say why)
     """
     lines = [list(row) for row in rows]
     right = [_are_numbers([line[i] for line in lines if i < len(line)]) for i in range(len(head))]
     caption = Markup("<caption>{}</caption>").format(says) if says else Markup("")
     titles = zip(head, right, strict=True)
     top = Markup("").join(Markup('<th scope="col"{}>{}</th>').format(_kind(number), name) for name, number in titles)
-    body = Markup("").join(Markup("<tr>{}</tr>").format(_row(line, right)) for line in lines)
+    rows_of = (Markup('<tr class="faint">{}</tr>') if i in faint else Markup("<tr>{}</tr>") for i in range(len(lines)))
+    body = Markup("").join(row.format(_row(line, right)) for row, line in zip(rows_of, lines, strict=True))
     return Markup(
         '<div class="scroll" tabindex="0"><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(caption, top, body)

@@ -30,6 +30,7 @@ HEAVY = (
     "sklearn",
     "lightgbm",
     "trl",
+    "lm_eval",
 )
 
 

@@ -43,7 +43,7 @@ def exam(
 
     examples   what to try: `with`, settings as in a recipe, and `without`, optional inputs to leave out;
                `{folder}` in a setting stands for a folder with docs.jsonl, docs.parquet,
-               text/*.txt and hf/, `{model}` for a folder with a model
+               text/*.txt, hf/ and tasks.jsonl, `{model}` for a folder with a model
     golden     folder with the recorded hash of the output of each version; None leaves that check out
     toys       a toy set to use again
     Raises Failed with all problems.

@@ -54,6 +54,27 @@ WORDS = [
 DOMAINS = ("prose", "code", None)
 LICENSES = ("CC0-1.0", None)
 
+PAIR = {"label": 1, "target": None}
+ITEMS: list[dict[str, object]] = [
+    *(
+        {**PAIR, "id": f"m{i}", "task": "choose", "kind": "multiple_choice", "context": f"{word}:", "choices": choices}
+        for i, (word, choices) in enumerate(
+            [("cat", [" sat", " mat"]), ("dog", [" ran", " ünder", " 中文"]), ("one", [" 1", " two"])]
+        )
+    ),
+    {**PAIR, "id": "p0", "task": "pairs", "kind": "minimal_pair", "context": "", "choices": ["a cat sit", "a cat sat"]},
+    {
+        **PAIR,
+        "id": "w0",
+        "task": "contexts",
+        "kind": "partial_context",
+        "context": "",
+        "choices": ["the cat", "the mat"],
+        "target": " lay there",
+    },
+    {"id": "c0", "task": "words", "kind": "cloze", "context": "on the", "choices": [], "label": None, "target": " mat"},
+]
+
 # Ways to lay the documents out: their order, and the lengths of the shards.
 LAYOUTS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "whole": (tuple(range(ROWS)), (48,)),
@@ -81,7 +102,8 @@ class ToySet:
         return Inputs(self.store.url, artifacts, seed)
 
     def files(self, name: str = "files") -> Path:
-        """A folder that readers can read: docs.jsonl, docs.parquet, text/*.txt and hf/, the same documents each."""
+        """A folder that readers can read: docs.jsonl, docs.parquet, text/*.txt and hf/, the same documents each; and
+        tasks.jsonl, items of every kind."""
         folder = self.folder / name
         if not folder.exists():
             for inner in ("text", "hf"):
@@ -98,6 +120,8 @@ class ToySet:
             ]
             lines = [json.dumps(record) + "\n" for record in records]
             (folder / "docs.jsonl").write_text("".join(lines), encoding="utf-8")
+            items = "".join(json.dumps(item) + "\n" for item in ITEMS)
+            (folder / "tasks.jsonl").write_text(items, encoding="utf-8")
             for path in (folder / "docs.parquet", folder / "hf" / "train.parquet"):
                 pq.write_table(pa.Table.from_pylist(records), path, row_group_size=10)
             for record in records:
