@@ -65,7 +65,7 @@ class Tokenizer:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        texts = _pieces(_texts(inputs))
+        texts = _pieces(inputs.texts())
         first = next(texts, None)
         if first is None:
             raise DataError("there is no text to train a tokenizer on", found="no selected document")
@@ -81,16 +81,6 @@ class Tokenizer:
         return {"tokenizer": made.digest, "vocabulary": made.vocabulary, **_compression(made, inputs)}
 
 
-def _texts(inputs: Inputs) -> Iterator[str]:
-    """The text of the selected documents, in order."""
-    for shard in inputs.shards():
-        kept, at = shard.kept(), 0
-        for batch in shard.batches("corpus", ["text"]):
-            wanted = kept[at : at + batch.num_rows]
-            at += batch.num_rows
-            yield from batch.filter(wanted).column("text").to_pylist()
-
-
 def _pieces(texts: Iterable[str]) -> Iterator[str]:
     """The texts, cut within words that are longer than `LONGEST`."""
     for text in texts:
@@ -104,7 +94,7 @@ def _pieces(texts: Iterable[str]) -> Iterator[str]:
 def _compression(made: trained.Tokenizer, inputs: Inputs) -> dict[str, Any]:
     """Bytes per token on the beginning of the training text."""
     num_bytes = num_tokens = 0
-    texts = _texts(inputs)
+    texts = inputs.texts()
     while num_bytes < MEASURED and (batch := list(itertools.islice(texts, trained.BATCH))):
         for encoded in made.encode(batch):
             num_bytes += encoded.num_bytes
