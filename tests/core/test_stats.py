@@ -17,6 +17,7 @@ from vernier.core.stats import (
     compare,
     cost_to_reach,
     dunnett,
+    loss_at,
     monotone,
     net_multiplier,
     residual_variance,
@@ -209,3 +210,16 @@ def test_a_ladder_that_goes_up_is_flattened() -> None:
     for costs in ([1.0], [2.0, 1.0], [0.0, 1.0]):
         with pytest.raises(RecipeError):
             cost_to_reach(costs, [1.0] * len(costs), 1.0)
+
+
+def test_the_loss_of_the_ladder_at_a_compute_is_the_inverse_of_the_compute_of_a_loss() -> None:
+    costs, losses = [1.0, 2.0, 4.0, 8.0], [4.0, 3.5, 3.25, 3.0]
+    assert loss_at(costs, losses, 2.0) == Bounded(3.5)
+    assert loss_at(costs, losses, math.sqrt(2)).value == pytest.approx(3.75)
+    for loss in (3.9, 3.5, 3.1):
+        reached = cost_to_reach(costs, losses, loss)
+        assert loss_at(costs, losses, reached.value).value == pytest.approx(loss)
+    assert loss_at(costs, losses, 0.5) == Bounded(4.0, ">")
+    assert loss_at(costs, losses, 100) == Bounded(3.0, "<")
+    with pytest.raises(RecipeError, match="two rungs"):
+        loss_at([1.0], [4.0], 1.0)

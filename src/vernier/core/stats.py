@@ -227,6 +227,21 @@ def cost_to_reach(costs: Sequence[float], losses: Sequence[float], loss: float) 
     return Bounded(math.exp(below + share * (above - below)))
 
 
+def loss_at(costs: Sequence[float], losses: Sequence[float], cost: float) -> Bounded:
+    """The loss that the control's ladder has at a compute: the inverse of `cost_to_reach`.
+
+    Beyond the longest rung the control would lose at most as much as there, before the first at least.
+    """
+    if len(costs) < 2 or any(b <= a for a, b in pairwise(costs)) or costs[0] <= 0:
+        raise RecipeError("a ladder has at least two rungs of rising compute", found=str(list(costs)))
+    rungs = monotone(losses)
+    if cost < costs[0]:
+        return Bounded(float(rungs[0]), ">")
+    if cost > costs[-1]:
+        return Bounded(float(rungs[-1]), "<")
+    return Bounded(float(np.interp(math.log(cost), np.log(costs), rungs)))
+
+
 def training_multiplier(costs: Sequence[float], losses: Sequence[float], loss: float, target: float) -> Bounded:
     """How much more compute the control needs for the loss that an arm reached with `target`: R(L) / target."""
     return net_multiplier(costs, losses, loss, target, 0.0)

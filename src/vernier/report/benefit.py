@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from vernier.core.stats import loss_at
 from vernier.report.drawing.lines import Axis, Line, Point, chart
 from vernier.report.parts import figure, table
 from vernier.report.words import Told, listed, multiplier
@@ -80,12 +81,30 @@ def benefit(stage: str, told: Told, order: Sequence[str], control: str) -> Marku
 
 def _numbers(told: Told, rungs: Sequence[tuple[str, float, float]], arms: Sequence[Spending], control: str) -> Markup:
     rows: list[tuple[object, ...]] = [
-        (control if arm == control else f"{control} as {arm}", f"{loss:.4f}", f"{cost:.3g}", f"{cost:.3g}", "1x", "1x")
+        (
+            control if arm == control else f"{control} as {arm}",
+            f"{loss:.4f}",
+            f"{cost:.3g}",
+            f"{cost:.3g}",
+            None,
+            "1x",
+            "1x",
+        )
         for arm, cost, loss in rungs
     ]
+    ladder = [rung["flops"] for rung in told["ladder"]], [rung["loss"] for rung in told["ladder"]]
     for one in arms:
         worth = [multiplier(told["arms"][one.arm].get(name)) for name in ("training_multiplier", "net_multiplier")]
         total = None if one.total is None else f"{one.total:.3g}"
-        rows.append((one.arm, f"{one.loss:.4f}", f"{one.training:.3g}", total, *worth))
-    head = ("arm", "bits per byte", "training FLOPs", "with choosing", "worth", "net")
-    return table(head, rows, says="Means over seeds.")
+        rows.append((one.arm, f"{one.loss:.4f}", f"{one.training:.3g}", total, _instead(ladder, one), *worth))
+    head = ("arm", "bits per byte", "training FLOPs", "with choosing", f"{control} for as much", "worth", "net")
+    says = f"Means over seeds. {control} for as much: the loss of its ladder at the compute of training and choosing."
+    return table(head, rows, says=says)
+
+
+def _instead(ladder: tuple[list[float], list[float]], one: Spending) -> str | None:
+    """What the control would lose had it trained for all that the arm took."""
+    if one.total is None or not ladder[0]:
+        return None
+    found = loss_at(*ladder, one.total)
+    return f"{found.bound and found.bound + ' '}{found.value:.4f}"
