@@ -4,8 +4,8 @@
     python bench/leaderboard.py                     on the development data, 60 minutes; both write a result
     python bench/leaderboard.py --work DIR          there
 
-What is measured, which arms there are and when one counts as better stands in the recipes, written before the first run.
-A run that was stopped goes on when it is started again; its time counts all parts.
+What is measured, which arms there are and when one counts as better stands in the recipes, written before the first
+run. A run that was stopped goes on when it is started again; its time counts all parts.
 """
 
 from __future__ import annotations
