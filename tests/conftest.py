@@ -9,11 +9,17 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 PROJECT = Path(__file__).parent.parent
 
 # Two threads of PyTorch that wait for each other on busy cores take a hundred times as long as one (docs/log.md).
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No test asserts a time, so hypothesis does not either; `make mutants` brings a profile of its own.
+settings.register_profile("house", deadline=None)
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("house")
 
 # What a shell runs in the background ignores SIGINT, and so would every process that a test starts and then interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from hypothesis import Phase, settings
 
-settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False, database=None)
+settings.register_profile(
+    "mutants", phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False, database=None, deadline=None
+)
 settings.load_profile("mutants")
