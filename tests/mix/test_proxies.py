@@ -17,6 +17,9 @@ from vernier.corpus.read_jsonl import ReadJsonl
 from vernier.evaluate.loss import Loss
 from vernier.mix.proxies import Step, add_proxies
 from vernier.models.build import Shape
+from vernier.models.flops import of_folder
+from vernier.pipeline.account import Account
+from vernier.pipeline.lineage import finished
 from vernier.pipeline.run import run
 from vernier.report.choices import choices
 from vernier.score.combine import Combine
@@ -111,6 +114,25 @@ def test_proxies_are_trained_on_their_own_selections_and_their_losses_weigh_the_
         [pq.read_table(p).column("value").to_numpy() for p in (done.folder / "mixed").glob("*.parquet")]
     )
     assert value[kept > 0].min() >= value[pool & (kept == 0)].max()
+
+
+@pytest.mark.slow
+def test_what_the_proxies_cost_is_known(done: Run, folder: Path) -> None:
+    """Training, and reading what they are judged by: an arm that uses the weights pays for all of it."""
+    lineage = finished(small(folder, accept=True).nodes(), {}, [done], done.store)
+    account = Account(lineage)
+    spent = {name: account.of(name) for name in lineage.behind(["keep"])}
+    assert not [name for name, cost in spent.items() if cost.actual is None]
+    assert sorted(name for name, cost in spent.items() if cost.actual) == sorted(
+        f"mixed_{what}_{index}" for what in ("train", "test") for index in range(4)
+    )
+    cost = of_folder(done.folder / "mixed_train_0")
+    counted = pq.read_table(done.folder / "mixed_test_0" / "results.parquet").to_pylist()
+    tokens = next(row["num_tokens"] for row in counted if row["domain"] == "all")
+    read = spent["mixed_test_0"]
+    assert cost is not None and read.actual is not None and read.planned is not None
+    assert cost.forward(tokens, 0) < read.actual < 2 * cost.forward(tokens, 32 * tokens)
+    assert 0.8 < read.planned / read.actual < 1.25
 
 
 @pytest.mark.slow

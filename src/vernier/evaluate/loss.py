@@ -11,18 +11,22 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vernier.core.artifact import Artifact
 from vernier.core.errors import DataError
 from vernier.core.shard import Inputs
+from vernier.models import flops
 from vernier.models.load import load_pair
 from vernier.models.nll import check_settings, measure
 from vernier.models.threads import threads
+from vernier.models.tokenizer import Tokenizer
 from vernier.models.windows import UNNAMED
 
 RESULTS = pa.schema(
@@ -37,6 +41,7 @@ RESULTS = pa.schema(
     ]
 )
 RESERVED = ("macro", "all")
+SAMPLE = 32  # documents whose tokens are counted before a plan says what evaluation costs
 
 
 @dataclass
@@ -78,6 +83,35 @@ class Loss:
 
     def __post_init__(self) -> None:
         check_settings(window=self.window, max_tokens=self.max_tokens, threads=self.threads)
+
+    def flops(self, inputs: Inputs, out: Artifact | None) -> float | None:
+        """Operations to read the selected documents; None for a model that does not say what it takes.
+
+        Planned from their bytes, with the bytes per token of the first `SAMPLE` of them; real from the tokens counted.
+        All are taken to be of the mean length: only what attention takes depends on more.
+        """
+        folder = inputs.folder("model")
+        cost, window = flops.of_folder(folder), flops.window_in(folder, self.window)
+        documents, tokens = self._planned(inputs) if out is None else _counted(inputs, out)
+        if cost is None or documents == 0:
+            return None if cost is None else 0.0
+        return cost.forward(*flops.reading(np.full(documents, round(tokens / documents)), window))
+
+    def _planned(self, inputs: Inputs) -> tuple[int, int]:
+        """About how many documents with text there are, and how many tokens they have."""
+        sizes, sample = [np.empty(0, np.int64)], list[str]()
+        for shard in inputs.shards():
+            kept, at = shard.kept(), 0
+            size = shard.read("corpus", ["num_bytes"]).column("num_bytes").to_numpy()
+            sizes.append(size[kept & (size > 0)])
+            for batch in shard.batches("corpus", ["text"]) if len(sample) < SAMPLE else ():
+                texts = batch.filter(pa.array(kept[at : at + batch.num_rows])).column("text")
+                at += batch.num_rows
+                sample += filter(None, texts.slice(0, SAMPLE).to_pylist())
+        encoded = list(Tokenizer(inputs.folder("model")).encode(sample[:SAMPLE]))
+        per_token = sum(e.num_bytes for e in encoded) / max(1, sum(len(e.ids) for e in encoded)) or 1.0
+        tokens = np.ceil(np.concatenate(sizes) / per_token)
+        return len(tokens), int(np.minimum(tokens, self.max_tokens or math.inf).sum())
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
         """Raises DataError if no selected document has any text. Domains without text are left out."""
@@ -137,3 +171,11 @@ class Loss:
                         float(measured.nll[i]), 1, int(measured.num_bytes[i]), int(measured.num_tokens[i])
                     )
         return dict(sums)
+
+
+def _counted(inputs: Inputs, out: Artifact) -> tuple[int, int]:
+    """Documents and tokens that a finished evaluation has read."""
+    folder = replace(inputs, artifacts={"results": out}).folder("results")
+    rows = pq.read_table(folder / "results.parquet", columns=["domain", "num_documents", "num_tokens"]).to_pylist()
+    whole = next(row for row in rows if row["domain"] == "all")
+    return whole["num_documents"], whole["num_tokens"]
