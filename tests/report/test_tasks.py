@@ -122,7 +122,6 @@ def test_a_cloze_has_no_margin(tmp_path: Path) -> None:
 
 def recipe(place: Path, target: dict[str, Any]) -> Recipe:
     """Two ready models, one to each arm, on one task."""
-    place.mkdir()
     items = [
         {"id": str(i), "task": "letters", "kind": "multiple_choice", "context": "Q:", "choices": pair, "label": 0}
         for i, pair in enumerate([[" aaaa", " abab"], [" cccc", " cdcd"]] * 10)
@@ -144,24 +143,31 @@ def recipe(place: Path, target: dict[str, Any]) -> Recipe:
     )
 
 
-def test_from_recipe_to_verdict(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("place")
+
+
+def test_from_recipe_to_verdict(place: Path, tmp_path: Path) -> None:
     """Bit 7 is the same in all letters, so to `random` all are alike; to the other arm `aaaa` is 3 bits cheaper."""
-    done = run(recipe(tmp_path / "here", {"tasks": "letters"}), out=tmp_path / "run", quiet=True)
+    done = run(recipe(place, {"tasks": "letters"}), out=tmp_path / "run", quiet=True)
     facts = done.nodes["comparison"]["facts"]
     told = facts["evaluations"]["zero"]
     assert (facts["target"], told["on"], told["judged"]) == (["letters"], ["letters"], True)
     # To bit 7 all five bytes agree: 8 bits each. To bit 0: 8 (the space), 9 (even to odd), then 8, 8, 8.
     assert told["arms"]["random"]["loss"] == pytest.approx(8)
     assert told["arms"]["letters"]["difference"] == pytest.approx(1 / 5)
+    assert (done.folder / "zero@letters" / "items.parquet").exists()
     text = summary(done)
     assert "zero: accuracy on tasks" in text
-    assert "0.000" in text and "as likely as the best wrong one" in text
+    assert "so not right: letters 20 items" in text
+    assert "At chance, and greyed: letters" in text  # of 20 ties none is right: below what a lot gets, and no news
     assert "on the target 'letters'" in text
     page = build.build(done)
     assert 'id="tasks"' in page and "Zero-shot tasks" in page
 
 
-def test_a_target_task_that_was_not_measured(tmp_path: Path) -> None:
+def test_a_target_task_that_was_not_measured(place: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the target 'piqa' was not measured") as caught:
-        run(recipe(tmp_path / "here", {"tasks": ["piqa"]}), out=tmp_path / "run", quiet=True)
+        run(recipe(place, {"tasks": ["piqa"]}), out=tmp_path / "run", quiet=True)
     assert "letters" in str(caught.value)

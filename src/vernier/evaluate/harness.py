@@ -87,6 +87,9 @@ def _wrapped(model: Any, tokenizer: Tokenizer, window: int, batch: int) -> Any:
     class Wrapped(HFLM):
         """`read`: tokens of context and continuation, pair by pair; `apart`: pairs that were encoded apart."""
 
+        read: list[tuple[int, int]]
+        apart: set[tuple[str, str]]
+
         def tok_encode(self, string: str, *_: Any, **__: Any) -> list[int]:
             return next(iter(tokenizer.encode([string]))).ids.tolist()
 
@@ -120,7 +123,7 @@ def _wrapped(model: Any, tokenizer: Tokenizer, window: int, batch: int) -> Any:
         softmax_dtype="float32",
         logits_cache=False,
     )
-    wrapped.apart, wrapped.read = set[tuple[str, str]](), list[tuple[int, int]]()
+    wrapped.read, wrapped.apart = [], set()
     return wrapped
 
 

@@ -1,7 +1,7 @@
 """Zero-shot tasks, arm beside arm: accuracy, bits per byte of the right answers, margin to the best wrong one.
 
-Where the interval of random selection holds what a lot would get, a task says nothing about the arms by its accuracy:
-such a line is greyed, and says so. The same tables stand on the page and in the terminal.
+Where the interval of random selection holds what a lot would get (or lies below it: of ties none is right), a task says
+nothing about the arms by its accuracy: such a line is greyed, and says so. The same tables stand in the terminal.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Measured:
         return Interval(min(ends.low, mean - half), max(ends.high, mean + half))
 
     def at_chance(self, task: str) -> bool:
-        """Whether the interval of the control (of every arm, where there is none) holds what a lot gets."""
+        """Whether the control (every arm, where there is none) is not shown to be better than a lot."""
         chance = self.chance(task)
-        return all(chance in self.spread(task, arm) for arm in ([self.control] if self.control else self.arms))
+        return all(self.spread(task, arm).low <= chance for arm in ([self.control] if self.control else self.arms))
 
     def chance(self, task: str) -> float:
         return self._first(task, self.arms[0])["chance"]
@@ -165,22 +165,25 @@ def notes(one: Measured) -> Iterator[str]:
     repeats = [seed for seed in one.seeds if seed is not None]
     yield (
         "Accuracy is the share of items whose right answer is likelier than every other; a tie is not right. Its 95 % "
-        "interval is over items or over seeds, where it is wider. Bits per byte of the right answers, and the margin "
-        "(how much likelier a byte of the right answer is than one of the best wrong answer), move before accuracy "
-        "does. No verdict rests on accuracy."
+        "interval is over items or over seeds, where it is wider. No verdict rests on accuracy."
+    )
+    yield (
+        "Bits per byte of the right answers, and the margin (how much likelier a byte of the right answer is than one "
+        "of the best wrong answer), move before accuracy does."
     )
     if one.control and len(one.arms) > 1:
-        sure = "with its 95 % interval for all arms at once, but for one task" if len(repeats) > 1 else "of one seed"
         yield (
-            f"Differences: mean over seeds{' ' + listed(repeats) if repeats else ''}, {sure}; the interval covers what "
-            "varies with the seed on these very items, not other items."
+            f"Differences are means over seeds {listed(repeats)}, with a 95 % interval for all arms at once, but for "
+            "one task; it covers what varies with the seed on these very items, not other items."
+            if len(repeats) > 1
+            else "Differences are of one seed, which shows nothing."
         )
     chance = [task for task in one.found if one.at_chance(task)]
     if chance:
         whose = f"of {one.control}" if one.control else "of every arm"
         yield (
-            f"At chance, and greyed: {listed(chance)}. The interval {whose} holds what a lot gets, so a difference in "
-            "accuracy there is no finding."
+            f"At chance, and greyed: {listed(chance)}. The interval {whose} holds what a lot gets, or lies below it, "
+            "so a difference in accuracy there is no finding."
         )
     for what, said in (
         ("ties", "as likely as the best wrong one, so not right"),
