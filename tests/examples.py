@@ -8,6 +8,10 @@ PAIR = {"by": "excess_loss"}
 ONE = {"by": "low_loss"}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "corpus.chunk": [
+        {"with": {"tokens": 40, "run": 500}},
+        {"with": {"tokens": 150}, "without": ["selection"]},
+    ],
     "corpus.read_hf": [{"with": {"path": "{folder}/hf"}}],
     "corpus.read_installed": [
         {"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"]}},
