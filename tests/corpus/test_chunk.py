@@ -187,7 +187,7 @@ def _characters(text: str) -> list[tuple[int, int]]:
     return list(zip(itertools.accumulate(sizes), sizes, strict=True))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_chunks_are_those_of_the_rule_whatever_the_shards(
     store: Store, tokenizer: Artifact, data: st.DataObject
