@@ -58,6 +58,13 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
+    "select.facility_location": [
+        {"with": {"keep": {"share": 0.5}, "part": 10}},
+        {
+            "with": {"keep": {"share": 0.3, "of": "tokens"}, "part": 20, "method": "stochastic", "take": "greedy"},
+            "without": ["within"],
+        },
+    ],
     "select.gumbel": [{"with": {**PAIR, "temperature": 0.5, "keep": {"share": 0.5}}}],
     "select.random": [
         {"with": {"keep": {"share": 0.5}}},
