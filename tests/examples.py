@@ -50,6 +50,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["weights", "within"],
         },
     ],
+    "score.embedding": [{}, {"with": {"layer": 0, "max_tokens": 10}, "without": ["selection"]}],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "score.perplexity_correlation": [
         {"with": {"abilities": [0.3, 0.4]}},
