@@ -8,6 +8,10 @@ PAIR = {"by": "excess_loss"}
 ONE = {"by": "low_loss"}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "corpus.chunk": [
+        {"with": {"tokens": 40, "run": 500}},
+        {"with": {"tokens": 150}, "without": ["selection"]},
+    ],
     "corpus.read_hf": [{"with": {"path": "{folder}/hf"}}],
     "corpus.read_installed": [
         {"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"]}},
@@ -46,6 +50,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["weights", "within"],
         },
     ],
+    "score.embedding": [{}, {"with": {"layer": 0, "max_tokens": 10}, "without": ["selection"]}],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "score.perplexity_correlation": [
         {"with": {"abilities": [0.3, 0.4]}},
@@ -54,6 +59,13 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
+    "select.facility_location": [
+        {"with": {"keep": {"share": 0.5}, "part": 10}},
+        {
+            "with": {"keep": {"share": 0.3, "of": "tokens"}, "part": 20, "method": "stochastic", "take": "greedy"},
+            "without": ["within"],
+        },
+    ],
     "select.gumbel": [{"with": {**PAIR, "temperature": 0.5, "keep": {"share": 0.5}}}],
     "select.random": [
         {"with": {"keep": {"share": 0.5}}},

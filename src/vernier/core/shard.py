@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -138,6 +139,7 @@ class Shard:
         self._refs = {n: a.shards[index] for n, a in inputs.artifacts.items() if a.aligned}
         self.rows = next(iter(self._refs.values())).rows
         self.skip: NDArray[np.bool_] | None = None  # rows that the pipeline has from an earlier run
+        self.left_out = Counter[str]()  # by reason: what a map that makes new rows left out, for the ledger
 
     def __contains__(self, name: str) -> bool:
         return name in self.inputs

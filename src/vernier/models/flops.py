@@ -62,8 +62,9 @@ def of_shape(shape: Shape, vocabulary: int) -> Cost:
     return Cost(2 * (shape.layers * layer + vocabulary * shape.hidden), 4 * shape.layers * shape.hidden)
 
 
-def of_folder(folder: Path) -> Cost | None:
-    """The cost of the model in a folder, from its config.json and the headers of its safetensors files.
+def of_folder(folder: Path, *, head: bool = True) -> Cost | None:
+    """The cost of the model in a folder, from its config.json and the headers of its safetensors files; `head`: with
+    the output layer.
 
     None for a model whose matrices do not say it: experts (a token meets few of them), packed weights (their shapes
     are not those of the matrices), no attention heads. Raises DataError for a folder without a config or with a
@@ -85,7 +86,7 @@ def of_folder(folder: Path) -> Cost | None:
         if shape[0] != vocabulary or any(part.isdigit() for part in name.split(".")):
             weights += shape[0] * shape[1]
     head_size = config.get("head_dim") or width // heads
-    return Cost(2 * (weights + vocabulary * width), 4 * layers * heads * head_size)
+    return Cost(2 * (weights + head * vocabulary * width), 4 * layers * heads * head_size)
 
 
 def pairs(window: int) -> int:

@@ -60,13 +60,13 @@ class NLL:
         cost, window = flops.of_folder(folder), flops.window_in(folder, self.window)
         if cost is None:
             return None
-        lengths = self._planned(inputs) if out is None else _counted(inputs, out)
+        lengths = self._planned(inputs) if out is None else counted(inputs, out)
         read = [flops.reading(tokens, window) for tokens in lengths]
         return cost.forward(sum(tokens for tokens, _ in read), sum(pairs for _, pairs in read))
 
     def _planned(self, inputs: Inputs) -> Iterator[NDArray[np.int64]]:
         """About how many tokens each wanted document has, shard by shard."""
-        per_token = _bytes_per_token(inputs)
+        per_token = bytes_per_token(inputs)
         for shard in inputs.shards():
             sizes = shard.read("corpus", ["num_bytes"]).column("num_bytes").to_numpy()[shard.wanted()]
             tokens = np.ceil(sizes / per_token).astype(np.int64)
@@ -87,13 +87,13 @@ class NLL:
             yield pa.table([spread(getattr(measured, name), wanted) for name in SCHEMA.names], schema=SCHEMA)
 
 
-def _bytes_per_token(inputs: Inputs) -> float:
+def bytes_per_token(inputs: Inputs) -> float:
     """Of the first wanted documents that have any text; 1 if there are none."""
     encoded = list(Tokenizer(inputs.folder("model")).encode(first_texts(inputs)))
     return sum(e.num_bytes for e in encoded) / max(1, sum(len(e.ids) for e in encoded)) or 1.0
 
 
-def _counted(inputs: Inputs, out: Artifact) -> Iterator[NDArray[np.int64]]:
+def counted(inputs: Inputs, out: Artifact) -> Iterator[NDArray[np.int64]]:
     """The tokens of each scored document, shard by shard."""
     for shard in replace(inputs, artifacts={"scores": out}).shards():
         yield shard.read("scores", ["num_tokens"]).column("num_tokens").drop_null().to_numpy()

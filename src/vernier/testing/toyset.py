@@ -199,6 +199,8 @@ class ToySet:
     def _scores(self, name: str) -> pa.Table:
         """The columns of a model's scores and of surface counts; some rows not scored, some undefined."""
         random = Random(f"scores {name}")
+        if name == "embeddings":
+            return self._embeddings(random)
         sizes = [len(text.encode()) for text in self._texts]
         tokens = [math.ceil(size / 3) for size in sizes]
         columns: dict[str, list[float | int]] = {
@@ -217,6 +219,15 @@ class ToySet:
         made = {n: pa.array(v, pa.float64() if n == "nll" else pa.int64()) for n, v in columns.items()}
         nothing = {n: pa.nulls(ROWS, column.type) for n, column in made.items()}
         return pa.table({n: pc.if_else(missing, nothing[n], made[n]) for n in made})
+
+    def _embeddings(self, random: Random) -> pa.Table:
+        """Embeddings of four numbers, copies, one not scored and one without a direction among them."""
+        rows: list[list[float] | None] = [[random.gauss(0, 1) for _ in range(4)] for _ in range(ROWS)]
+        rows[3], rows[5], rows[31] = [0.0] * 4, None, rows[10]
+        counts = [None if row is None else 1 for row in rows]
+        return pa.table(
+            {"embedding": pa.array(rows, pa.list_(pa.float32())), "num_tokens": pa.array(counts, pa.int64())}
+        )
 
 
 def _texts() -> list[str]:
