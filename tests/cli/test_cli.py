@@ -18,7 +18,7 @@ from vernier.testing.toy import toy_model
 
 
 def test_from_recipe_to_export(here: Path, verb: Verb) -> None:
-    assert verb("check", "small.yaml")[:2] == (0, "small.yaml: 2 stages to run, 2 pieces of input found, no mistakes\n")
+    assert verb("check", "small.yaml")[:2] == (0, "small.yaml: 2 stages, 2 pieces of input found, no mistakes\n")
     code, out, _ = verb("plan", "small.yaml")
     assert code == 0 and "2 of 2" in out and "after clean" in out
     code, out, err = verb("run", "small.yaml")

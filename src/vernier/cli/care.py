@@ -86,6 +86,9 @@ def prune(
         print(f"kept: {folder}")
     for folder in unused.gone:
         print(f"no longer there: {folder}")
+    if not unused.paths:
+        print("nothing to delete: every unit and record is used by a run")
+        return
     print(f"{len(unused.paths)} units and records ({size(unused.num_bytes)}) are used by no run")
     if yes:
         print("deleted")

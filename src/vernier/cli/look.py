@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vernier.cli.verdict import few, left_out, verdict
+from vernier.cli.verdict import conclusions, few, left_out, verdict
 from vernier.cli.words import count, outline, table
+from vernier.core.written import COMPARISON
 from vernier.report.words import size
 
 if TYPE_CHECKING:
@@ -172,7 +173,10 @@ def summary(run: Run) -> str:
     parts += _tasks(run)
     found = verdict(run)
     if found:
-        parts.append(found)
+        parts += [found, *conclusions(run)]
+    made, whole = sum(not r["earlier"] for name, r in run.nodes.items() if name != COMPARISON), run.data.get("of", 0)
+    if made < whole:
+        parts.append(f"not finished: {made} of {whole} stages are made; run the recipe again to go on")
     parts.append(f"run folder: {run.folder}")
     return "\n\n".join(parts)
 

@@ -43,7 +43,9 @@ class _Found:
 def init(
     path: Annotated[Path, typer.Argument(help="A file, or a folder of files: JSONL (.gz, .zst), Parquet or text.")],
     to: Annotated[Path, typer.Option(help="The recipe to write.", metavar="FILE")] = Path("recipe.yaml"),
-    target: Annotated[str | None, typer.Option(help="The domain that the models should get good at.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The domain that results are measured on: what your models should get good at.")
+    ] = None,
     surface: Annotated[bool, typer.Option("--surface", help="Only the cheap scores: no model, no torch.")] = False,
 ) -> None:
     """Look at your files and write a commented recipe for them."""
@@ -57,10 +59,30 @@ def init(
     if target is None and domains and sys.stdin.isatty():
         print("Domains in the first records: " + ", ".join(f"{d} ({n})" for d, n in domains.most_common(8)))
         target = typer.prompt("Which one should the models get good at? (empty: none)", default="") or None
+    _check_target(target, fields, domains, found)
     to.write_text(_recipe(found, fields, target, surface, to.stem), encoding="utf-8")
     print(f"{found.files} files, {found.num_bytes:,} bytes; {found.others} other files left alone")
     print("fields: " + ", ".join(f"{column} = {name!r}" for column, name in fields.items()))
     print(f"wrote {to}\nnext: vernier check {to}; vernier plan {to}; vernier run {to}")
+
+
+def _check_target(target: str | None, fields: Mapping[str, str], domains: Mapping[str, int], found: _Found) -> None:
+    """Raises RecipeError for a target that no record can have, as far as the first records tell."""
+    from vernier.core.errors import RecipeError, nearest
+
+    if target is None or target in domains:
+        return
+    if found.reader == "read_text" or "domain" not in fields:
+        raise RecipeError(
+            "these records have no domain, so none can be the target",
+            found="text files" if found.reader == "read_text" else f"no field named {', '.join(FIELDS['domain'])}",
+            expected="records with a field that says which kind each is",
+            do="leave `--target` out: the recipe then compares losses by domain and gives no verdict",
+        )
+    seen = f"{len(found.records)} records: {', '.join(f'{d} {n}' for d, n in Counter(domains).most_common(8))}"
+    if len(found.records) < SAMPLE:
+        raise RecipeError(f"no record has the domain {target!r}", found=seen, do=nearest(target, domains))
+    print(f"note: none of the first {seen}: {nearest(target, domains)}", file=sys.stderr)
 
 
 def _look(path: Path) -> _Found:
@@ -264,8 +286,8 @@ stages:
 
   # Three slices that never share a text: the scoring models learn on `meta`, `held` measures, `pool` is chosen from.
   meta: {{do: select.slice, in: {{corpus: clean}}, with: {{range: [0, 0.3]}}}}
-  held: {{do: select.slice, in: {{corpus: clean}}, with: {{range: [0.3, 0.35]}}}}
-  pool: {{do: select.slice, in: {{corpus: clean}}, with: {{range: [0.35, 1]}}}}
+  held: {{do: select.slice, in: {{corpus: clean}}, with: {{range: [0.3, 0.4]}}}}
+  pool: {{do: select.slice, in: {{corpus: clean}}, with: {{range: [0.4, 1]}}}}
 
   # Two models of different strength, trained on the same text. Larger ones (or your own) tell more.
   bpe: {{do: train.tokenizer, in: {{corpus: clean, selection: meta}}, with: {{vocab: 2048}}}}

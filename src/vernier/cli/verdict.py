@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vernier.cli.words import table
 from vernier.core.run import Run
 from vernier.core.written import COMPARISON
+from vernier.report.verdict import sentences
 from vernier.report.words import (
     Told,
     beside,
@@ -47,6 +48,16 @@ def verdict(run: Run) -> str:
     if record["earlier"]:
         warned.append("this comparison is of an earlier run: the last one had nothing to compare")
     return "\n\n".join([*parts, *(["\n".join(warned)] if warned else [])])
+
+
+def conclusions(run: Run) -> list[str]:
+    """What follows from the comparison, in sentences: those that the report begins with."""
+    found = run.artifact(COMPARISON).facts
+    return [
+        f"verdict{f' of {stage}' if len(found['evaluations']) > 1 else ''}: "
+        + " ".join(sentences(found, told)).replace("`", "")
+        for stage, told in found["evaluations"].items()
+    ]
 
 
 def _evaluation(run: Run, facts: Told, stage: str, told: Told) -> str:

@@ -27,8 +27,13 @@ def check(recipe: RecipeFile, set: Sets = None) -> None:
     """Find every mistake in a recipe that can be found without running it."""
     from vernier.core.recipe import load
 
-    nodes = load(recipe, set or ()).nodes()
-    print(f"{recipe}: {len(nodes)} stages to run, {_pieces(nodes)} pieces of input found, no mistakes")
+    loaded = load(recipe, set or ())
+    nodes = loaded.nodes()
+    print(f"{recipe}: {len(nodes)} stages, {_pieces(nodes)} pieces of input found, no mistakes")
+    if loaded.arms and "random" not in loaded.arms:
+        print("note: no arm is named `random`, so nothing will be compared", file=sys.stderr)
+    elif loaded.arms and loaded.target is None:
+        print("note: no target, so there will be differences but no verdict (`target: {domain: ...}`)", file=sys.stderr)
 
 
 def plan(

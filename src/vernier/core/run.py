@@ -164,7 +164,14 @@ class Run:
         place = os.path.relpath(store.root, self.folder.resolve()) if store.is_local else store.url
         if self.data.get("store", place) != place:
             nodes = {}
-        self.data = {"vernier": 1, "name": name, "store": place, "environment": environment(), "nodes": nodes}
+        self.data = {
+            "vernier": 1,
+            "name": name,
+            "store": place,
+            "environment": environment(),
+            "of": len(order),
+            "nodes": nodes,
+        }
         shutil.rmtree(self._tmp, ignore_errors=True)
         store.register(self.folder)
         write_atomically(self.folder / "recipe.json", _json(recipe), by_way_of=self._tmp)

@@ -215,7 +215,10 @@ def override(data: Any, marks: Marks, change: str) -> Marks:
     head, *keys = place.split(".")
     if not equals or len(keys) < 2 or keys[0] not in ("with", "on"):
         raise RecipeError(
-            "--set is not understood", found=change, expected="stage.with.key=value or stage.on.key=value"
+            "--set is not understood",
+            found=change,
+            expected="stage.with.key=value, or stage.on.key=value (where it runs)",
+            do="change other parts, such as the target, in the recipe itself",
         )
     data = mapping(data, marks, (), "the recipe")
     stages = mapping(data.get("stages", {}), marks, ("stages",), "`stages`")

@@ -91,7 +91,7 @@ class Job(Generic[T, R]):
         if self.signum is not None and not self._told_of_stop:
             self._told_of_stop = True
             name, running = signal.Signals(self.signum).name, len(self.running_rows)
-            self.say(f"{name}: letting {running} running items finish; once more ends at once\n")
+            self.say(f"stopping ({name}): {running} running items go on to their end; once more stops them too\n")
 
     def say(self, text: str) -> None:
         if text and self.progress is not None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from vernier.core.errors import RecipeError
 from vernier.core.recipe import Recipe
-from vernier.core.run import Run, command
+from vernier.core.run import Run, command, environment
 from vernier.pipeline.compare import check, compare
 from vernier.pipeline.contest import CONTROL
 from vernier.pipeline.lineage import finished
@@ -27,20 +27,21 @@ def join(runs: Sequence[Run], out: Path) -> Run:
     Raises RecipeError for runs that are not parts of one experiment, and for what the comparison finds wrong.
     """
     recipe, store = joined(runs, out.name), runs[0].store
+    with store.in_use():
+        lineage = finished(recipe.nodes(), {}, runs, store)
+        compared = compare(recipe, lineage, environment())
+    if compared is None:
+        raise RecipeError(
+            "the runs have nothing to compare",
+            where=", ".join(str(run.folder) for run in runs),
+            expected=f"the arm {CONTROL!r} and another one, evaluated",
+        )
     folder = Run(out)
     with folder.locked(), store.in_use():
         folder.begin(recipe.name, store, recipe.to_data(), [node.id for node in recipe.nodes()])
         folder.log("join", command=command(), runs=[str(run.folder) for run in runs])
-        lineage = finished(recipe.nodes(), {}, runs, store)
         for name, node in lineage.nodes.items():
             folder.record(node, lineage.artifacts[name])
-        compared = compare(recipe, lineage, folder.data["environment"])
-        if compared is None:
-            raise RecipeError(
-                "the runs have nothing to compare",
-                where=", ".join(str(run.folder) for run in runs),
-                expected=f"the arm {CONTROL!r} and another one, evaluated",
-            )
         folder.record(*compared)
         folder.end()
         for run in runs:

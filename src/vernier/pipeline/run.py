@@ -11,6 +11,7 @@ from vernier.core.store import Store
 from vernier.pipeline.compare import check, compare
 from vernier.pipeline.lineage import finished
 from vernier.pipeline.pools import Pools
+from vernier.pipeline.target import Target
 from vernier.pipeline.wave import Wave
 
 
@@ -41,8 +42,10 @@ def run(
         folder.begin(recipe.name, store, recipe.to_data(), [node.id for node in recipe.nodes()])
         folder.log("run", command=command(), environment=folder.data["environment"])
         wave, waiting = Wave(store, pools, folder, quiet), list(nodes)
+        target = Target(recipe, nodes, store)
         while waiting:
             waiting = wave.finish(waiting)
+            target.check(wave.made)
         compared = compare(recipe, finished(recipe.nodes(), wave.made, [folder], store), folder.data["environment"])
         if compared is not None:
             folder.record(*compared)

@@ -239,7 +239,8 @@ def _check_read(node: Node, shards: Sequence[ShardRef]) -> None:
             where=where,
             found=reasons,
             expected=f"at most {allowed:.0f} (`max_bad`: {plugin.max_bad})",
-            do=f"look at them with `vernier show RUN {node.id} --bad`, then mend the data or raise `max_bad`",
+            do=f"look at them with `vernier show RUN {node.id} --bad`, then mend the data, or allow "
+            f"more: `--set {node.stage}.with.max_bad.share=0.5`",
         )
     if rows == 0:
         raise DataError(
