@@ -119,12 +119,12 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RecipeError("`url` is not the address of an endpoint", found=self.url, expected="https://host/v1")
         if parts.username or parts.password or parts.query:
             raise RecipeError(
                 "`url` may not hold a key: it would stand in the lock file", do="name a variable: `key_variable`"
             )
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RecipeError("`url` is not the address of an endpoint", found=self.url, expected="https://host/v1")
         for name in ("concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s"):
             value = getattr(self, name)
             if value is not None and value <= 0:
