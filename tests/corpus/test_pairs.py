@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pytest
@@ -21,7 +22,8 @@ NUMBER = 400
 def inputs(tmp_path: Path) -> Inputs:
     """Long documents, a short one and an empty one; the toy tokenizer."""
     store = Store(str(tmp_path / "store"))
-    texts = [f"d{i} " + "".join(chr(97 + (i * 7 + j * j) % 26) for j in range(60)) for i in range(NUMBER)]
+    letters = Random("letters")
+    texts = ["".join(letters.choices("abcdefghijklmnopqrstuvwxyz", k=60)) for _ in range(NUMBER)]
     corpus = make_artifact(store, "corpus", [corpus_table([*texts, "ab", ""])])
     model = make_folder(store, "model", toy_model(tmp_path / "model"))
     return Inputs(store.url, {"corpus": corpus, "tokenizer": model}, 0)
