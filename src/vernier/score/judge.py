@@ -213,7 +213,11 @@ class Judge:
 
     def _paid(self, came: Sequence[Answer]) -> dict[str, float | int]:
         ins, outs = sum(a.tokens_in for a in came), sum(a.tokens_out for a in came)
-        out = {"num_refused": sum(a.refused for a in came), "num_tokens_in": ins, "num_tokens_out": outs}
+        out: dict[str, float | int] = {
+            "num_refused": sum(a.refused for a in came),
+            "num_tokens_in": ins,
+            "num_tokens_out": outs,
+        }
         if self.price_in is None or self.price_out is None:
             return out
         return {**out, "cost": (ins * self.price_in + outs * self.price_out) / 1e6}
