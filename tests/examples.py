@@ -12,6 +12,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"tokens": 40, "run": 500}},
         {"with": {"tokens": 150}, "without": ["selection"]},
     ],
+    "corpus.pairs": [
+        {"with": {"pairs": 8, "shortest": 3, "longest": 9}},
+        {"with": {"pairs": 100, "shortest": 5, "longest": 5}, "without": ["selection"]},
+    ],
     "corpus.read_hf": [{"with": {"path": "{folder}/hf"}}],
     "corpus.read_installed": [
         {"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"]}},
@@ -51,6 +55,27 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "score.embedding": [{}, {"with": {"layer": 0, "max_tokens": 10}, "without": ["selection"]}],
+    "score.judge": [
+        {"with": {"url": "{endpoint}", "model": "toy", "rubric": "prrc", "max_chars": 40}},
+        {
+            "with": {
+                "url": "{endpoint}",
+                "model": "toy",
+                "prompt": "Rate this: {text}",
+                "scales": {
+                    "professionalism": [0, 5],
+                    "readability": [1, 4],
+                    "reasoning": [0, 5],
+                    "cleanliness": [0, 5],
+                },
+                "answers": 2,
+                "temperature": 1.0,
+                "price_in": 1.0,
+                "price_out": 4.0,
+            },
+            "without": ["selection"],
+        },
+    ],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "score.perplexity_correlation": [
         {"with": {"abilities": [0.3, 0.4]}},

@@ -5,6 +5,7 @@
     STORE/units/ab/<key>/done.json         its done record: nothing is read without it
     STORE/bases/ab/<base>/<key>.json       units that did the same work for other rows of a shard
     STORE/artifacts/ab/<key>.json          the manifest of a finished stage, written last
+    STORE/answers/ab/<key>.json            what a judge answered: no artifact, kept so that nothing is asked twice
     STORE/made/ab/<key>.json               the libraries' versions and the device that made it: never part of a key
     STORE/runs/<hash>.json                 where a run folder is that uses the store: `prune` keeps its work
 
@@ -190,6 +191,14 @@ class Store:
         self._write_json(_made_path(artifact.key), environment)
         self._write_json(_artifact_path(artifact.key), artifact.to_json())
 
+    def answer(self, key: str) -> dict[str, Any] | None:
+        """What was kept of an answer from outside under this key, if it was."""
+        return self._read_json(_answer_path(key))
+
+    def keep_answer(self, key: str, data: Mapping[str, Any]) -> None:
+        """Keep an answer from outside, whole or not at all."""
+        self._write_json(_answer_path(key), data)
+
     def made_with(self, key: str) -> dict[str, str]:
         """The versions of the libraries that made an artifact."""
         return self._read_json(_made_path(key)) or {}
@@ -367,6 +376,10 @@ def _unit_path(key: str) -> str:
 
 def _artifact_path(key: str) -> str:
     return f"artifacts/{key[:2]}/{key}.json"
+
+
+def _answer_path(key: str) -> str:
+    return f"answers/{key[:2]}/{key}.json"
 
 
 def _made_path(key: str) -> str:

@@ -24,6 +24,7 @@ from vernier.testing.toyset import ToySet
 
 FOLDER = "{folder}"  # in an example: where the toy files are (ToySet.files)
 MODEL = "{model}"  # in an example: where the toy model is (ToySet.model)
+ENDPOINT = "{endpoint}"  # in an example: the URL of a judge that answers everything (ToySet.endpoint)
 
 Example = Mapping[str, Any]
 
@@ -128,9 +129,9 @@ def _trials(name: str, examples: Sequence[Example], toys: ToySet) -> list[behavi
 
 
 def _at(value: Any, toys: ToySet, place: str) -> Any:
-    """`value` with `{folder}` and `{model}` filled in, from one of two places that hold the same."""
+    """`value` with `{folder}`, `{model}` and `{endpoint}` filled in, from one of two places that hold the same."""
     if isinstance(value, str):
-        for mark, make in ((FOLDER, toys.files), (MODEL, toys.model)):
+        for mark, make in ((FOLDER, toys.files), (MODEL, toys.model), (ENDPOINT, toys.endpoint)):
             if mark in value:
                 value = value.replace(mark, str(make(place)))
         return value

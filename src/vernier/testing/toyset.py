@@ -21,6 +21,7 @@ from vernier.core.terms import Fitted, Term
 from vernier.corpus.pack import Pack
 from vernier.models import classifier
 from vernier.models.embed import fit
+from vernier.testing.endpoint import toy_endpoint
 from vernier.testing.make import build, corpus_table, make_artifact, make_folder
 from vernier.testing.toy import toy_model
 
@@ -132,6 +133,10 @@ class ToySet:
     def model(self, name: str = "files") -> Path:
         """A folder with a model (`vernier.testing.toy`), the same under each name."""
         return toy_model(self.folder / "models" / "outside" / name)
+
+    def endpoint(self, name: str = "files") -> str:
+        """The URL of a judge on this machine, the same under each name; it ends with the process."""
+        return toy_endpoint()
 
     def _artifact(self, name: str, kind: str, layout: str) -> Artifact:
         whole = {
