@@ -39,3 +39,12 @@ def test_a_terminal_gets_the_target_and_the_means_of_many_domains(tmp_path: Path
     assert few(["macro", "all", *many], run) == ["macro", "all", "d3", "d7"]
     assert left_out(["macro", "all", *many], ["macro", "all", "d3", "d7"]) == "; 18 more domains are in the report"
     assert few(many[:8], run) == many[:8] and left_out(many[:8], many[:8]) == ""
+
+
+def test_an_unfinished_run_says_so_and_a_finished_one_ends_with_its_verdict(here: Path, verb: Verb) -> None:
+    run(recipe({"random": {}, "half": HALVED}), to="pool", quiet=True)
+    assert "not finished: 2 of " in verb("show", "runs/trials")[1]
+    run(recipe({"random": {}, "half": HALVED}), quiet=True)
+    shown = verb("show", "runs/trials")[1]
+    assert "not finished" not in shown
+    assert "verdict: half trains a better model than random on the target odd" in shown

@@ -79,3 +79,34 @@ def test_what_a_run_made_is_not_offered_as_input(here: Path, verb: Verb) -> None
     (here / "data").rename(here / "moved")
     code, _, err = verb("run", "small.yaml", "-q")
     assert code == 2 and err.splitlines()[-1] == "  do:       relative paths start at the current folder"
+
+
+def test_a_target_that_no_record_has_is_found_at_once(here: Path, verb: Verb) -> None:
+    code, _, err = verb("init", "data", "--target", "od")
+    assert code == 2 and "no record has the domain 'od'" in err and "even 40, odd 40" in err and "'odd'?" in err
+    assert not (here / "recipe.yaml").exists()
+    assert verb("init", "data", "--target", "odd")[0] == 0
+    (here / "texts").mkdir()
+    (here / "texts" / "a.txt").write_text("a text")
+    code, _, err = verb("init", "texts", "--target", "odd", "--to", "t.yaml")
+    assert code == 2 and "no domain" in err and "text files" in err
+
+
+def test_of_a_large_file_only_the_first_records_are_known(here: Path, verb: Verb) -> None:
+    write_jsonl(here / "large" / "a.jsonl", range(600))
+    code, _, err = verb("init", "large", "--target", "rare")
+    assert code == 0 and "note: none of the first 500 records" in err and "even" in err
+
+
+def test_check_says_when_no_comparison_or_no_verdict_can_come(here: Path, verb: Verb) -> None:
+    arms = """\
+arms:
+  few: {keep: {with: {keep: {documents: 10}}}}
+  NAME: {}
+"""
+    text = (here / "small.yaml").read_text()
+    (here / "small.yaml").write_text(text + arms.replace("NAME", "rando"))
+    assert "no arm is named `random`" in verb("check", "small.yaml")[2]
+    (here / "small.yaml").write_text(text + arms.replace("NAME", "random"))
+    assert "no verdict" in verb("check", "small.yaml")[2]
+    assert verb("check", "small.yaml")[0] == 0

@@ -289,7 +289,7 @@ def test_without_a_target_the_macro_average_and_no_verdict(here: Path, go: Go) -
 def test_a_target_that_nobody_held_out_is_said_when_all_is_done(here: Path, go: Go) -> None:
     poems = recipe({"random": {}, "half": {"keep": HALF, **trained(losses=BETTER)}}, target=["odd", "poems"])
     for _ in range(2):
-        with pytest.raises(DataError, match="'poems' was measured") as caught:
+        with pytest.raises(DataError, match="'poems' was not measured") as caught:
             go(poems)
         assert caught.value.exit_code == 3 and "even, odd" in str(caught.value)
     done = Run("runs/trials")

@@ -88,3 +88,10 @@ def test_runs_of_two_stores_and_a_run_with_itself_are_refused(here: Path) -> Non
         join([one, run(other, out="two", quiet=True)], here / "both")
     with pytest.raises(RecipeError, match="nothing to be joined with"):
         join([one, one], here / "both")
+
+
+def test_runs_with_nothing_to_compare_leave_nothing_behind(here: Path) -> None:
+    one, two = (run(recipe(FIRST), out=name, to="pool", quiet=True) for name in ("one", "two"))
+    with pytest.raises(RecipeError, match="nothing to compare"):
+        join([one, two], here / "both")
+    assert not (here / "both").exists()

@@ -113,10 +113,11 @@ def _same_repeats(first: Mapping[str, Any], other: Mapping[str, Any], run: Run) 
 
 
 def _same_arm(arm: str, one: Run, other: Run) -> bool:
-    """Whether an arm of that name was measured in both runs on the same models, wherever both have a seed."""
+    """Whether an arm of that name was measured in both runs on the same models, wherever both have a seed; one that a
+    run did not come to measure contradicts nothing."""
     ours, theirs = (dict(_measured(run, arm)) for run in (one, other))
     both = ours.keys() & theirs.keys()
-    return bool(both) and all(ours[at] == theirs[at] for at in both)
+    return not (ours and theirs) or (bool(both) and all(ours[at] == theirs[at] for at in both))
 
 
 def _measured(run: Run, arm: str) -> Iterator[tuple[tuple[str, int | None], str]]:
