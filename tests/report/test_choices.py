@@ -183,3 +183,21 @@ def test_a_run_without_arms_or_scores_has_no_such_sections(tmp_path: Path) -> No
     plain = world.build(tmp_path / "plain", arms=False)
     for run in (empty, plain):
         assert [module.section(run) for module in (scores, kept, curves, agreement, documents)] == [None] * 5
+
+
+def test_a_larger_model_that_loses_more_is_said(tmp_path: Path) -> None:
+    """The large one loses less on all documents. Put the other way round it loses more on all of them."""
+    run = world.build(tmp_path / "run")
+    (score,) = used_scores(run)
+    assert scores.behind(run, score) == 0
+    assert "trained on the same text" not in scores.section(run).body
+    for seed in (0, 1):
+        run.nodes[f"keep@excess@{seed}"]["inputs"] |= {"a": "nll_l", "b": "nll_s"}
+    (turned,) = used_scores(run)
+    assert scores.behind(run, turned) is None  # the smaller one may lose more
+    run.nodes["small"]["facts"]["parameters"] = 900
+    share = scores.behind(run, turned)
+    assert share is not None and share > 0.9
+    assert "trained on the same text" in scores.section(run).body
+    run.nodes["small"]["inputs"]["selection"] = "pool"
+    assert scores.behind(run, turned) is None  # and so may one that read other text

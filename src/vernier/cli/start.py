@@ -252,7 +252,11 @@ def _recipe(found: _Found, fields: Mapping[str, str], target: str | None, surfac
         else ("# target: {domain: ...}        # what the models should get good at; without it there is no verdict")
     )
     template = _SURFACE if surface else _MODELS
-    return template.format(name=name, goal=goal, reader=found.reader, settings=(",\n" + " " * 11).join(reader))
+    told = {"told_stages": "", "told_arms": ""}
+    if target:
+        quoted = json.dumps(target, ensure_ascii=False)
+        told = {"told_stages": _TOLD_STAGES.format(target=quoted), "told_arms": _TOLD_ARMS}
+    return template.format(name=name, goal=goal, reader=found.reader, settings=(",\n" + " " * 11).join(reader), **told)
 
 
 _HEAD = """\
@@ -294,7 +298,7 @@ stages:
   small: {{do: train.pretrain, in: {{corpus: clean, selection: meta, tokenizer: bpe}},
           with: {{model: {{hidden: 48, layers: 2}}, tokens: 512k, max_tokens: 256}}}}
   large: {{do: train.pretrain, in: {{corpus: clean, selection: meta, tokenizer: bpe}},
-          with: {{model: {{hidden: 128, layers: 4}}, tokens: 512k, max_tokens: 256}}}}
+          with: {{model: {{hidden: 128, layers: 4}}, tokens: 512k, max_tokens: 256, lr: 0.002}}}}
 
   # Every document of the pool under both models, its first 256 tokens; the difference of their losses ranks it.
   nll_s: {{do: score.nll, in: {{corpus: clean, selection: pool, model: small}}, with: {{max_tokens: 256}}}}
@@ -305,7 +309,7 @@ stages:
     in: {{corpus: clean, within: pool, a: nll_s, b: nll_l, lengths: tokens}}
     with: {{by: excess_loss, keep: {{share: 0.5, of: tokens}}}}
 
-  # Does it help? The same small model on what each arm keeps, the same number of tokens.
+{told_stages}  # Does it help? The same small model on what each arm keeps, the same number of tokens.
   train: {{do: train.pretrain, in: {{corpus: clean, selection: keep, tokenizer: bpe}},
           with: {{model: {{hidden: 48, layers: 2}}, tokens: 256k, max_tokens: 256}}}}
   test: {{do: evaluate.loss, in: {{model: train, corpus: clean, selection: held}}, with: {{max_tokens: 256}}}}
@@ -317,5 +321,22 @@ arms:
   # Another random lot: if the comparison tells it from `random`, it is not to be trusted.
   random2: {{keep: {{do: select.random, in: {{corpus: clean, within: pool, lengths: tokens}},
                    with: {{keep: {{share: 0.5, of: tokens}}, draw: 1}}}}}}
-"""
+{told_arms}"""
 )
+
+_TOLD_STAGES = """\
+  # For the two arms that are told the target: its documents, and a model that has read nothing else.
+  wanted_meta: {{do: select.where, in: {{corpus: clean, within: meta}}, with: {{column: domain, among: [{target}]}}}}
+  wanted_pool: {{do: select.where, in: {{corpus: clean, within: pool}}, with: {{column: domain, among: [{target}]}}}}
+  informed: {{do: train.pretrain, in: {{corpus: clean, selection: wanted_meta, tokenizer: bpe}},
+             with: {{model: {{hidden: 128, layers: 4}}, tokens: 512k, max_tokens: 256, lr: 0.002}}}}
+  nll_i: {{do: score.nll, in: {{corpus: clean, selection: pool, model: informed}}, with: {{max_tokens: 256}}}}
+
+"""
+
+_TOLD_ARMS = """\
+  # Told the target: where the model that has read only that is further ahead; and chance inside it, without a model.
+  contrast: {keep: {in: {b: nll_i}}}
+  reference_random: {keep: {do: select.random, in: {corpus: clean, within: wanted_pool, lengths: tokens},
+                            with: {keep: {share: 0.5, of: tokens}}}}
+"""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vernier.cli.words import table
 from vernier.core.run import Run
 from vernier.core.written import COMPARISON
+from vernier.report.parts import filled
 from vernier.report.verdict import sentences
 from vernier.report.words import (
     Told,
@@ -97,7 +98,7 @@ def _costs(run: Run, stage: str, told: Told) -> str:
     rows = costs(run, told, told["order"])
     unknown = dict.fromkeys(name for one in told["arms"].values() for name in one["overhead_unknown"])
     title = f"{stage}: what each arm cost (a seed, in FLOPs and seconds), and the compute that it is worth"
-    lines = [title, table(("arm", *COSTS), rows)]
+    lines = [title, table(*filled(("arm", *COSTS), rows))]
     lines.append(
         "overhead: all that an arm needs and random does not; net: the multiplier with it counted; break-even: how "
         "many trainings pay for it"

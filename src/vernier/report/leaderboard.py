@@ -11,7 +11,7 @@ from vernier.core.run import Run
 from vernier.report import read
 from vernier.report.benefit import benefit
 from vernier.report.drawing.intervals import Estimate, intervals
-from vernier.report.parts import Section, figure, paragraph, table
+from vernier.report.parts import Section, figure, filled, paragraph, table
 from vernier.report.words import (
     Told,
     comparison,
@@ -26,6 +26,17 @@ from vernier.report.words import (
 )
 
 TABLE = "comparison/comparison.parquet"
+HEAD = (
+    "arm",
+    "difference",
+    "so",
+    "was told",
+    "95 % for all arms at once",
+    "bits per byte",
+    "worth",
+    "net",
+    "diversity",
+)
 DIVERSITY = "semantic_diversity"  # the fact that evaluate.diversity leaves
 
 
@@ -44,18 +55,20 @@ def _evaluation(run: Run, found: Told, stage: str, told: Told) -> Iterator[Marku
     on = f"on the target {named(told['on'])}" if told["judged"] else "as a mean over domains"
     order = sorted(told["order"], key=lambda arm: told["arms"][arm]["loss"])
     diversity = _mean_diversity(run)
-    head = ["arm", "bits per byte", "difference", "95 % for all arms at once", "df", "so", "worth", "net", "was told"]
-    rows = [_row(arm, told["arms"][arm], told) for arm in order]
+    rows = [_row(arm, told["arms"][arm], told, diversity.get(arm)) for arm in order]
+    says = f"{stage}: bits per byte {on}; best first, smaller is better"
+    if told["df"]:
+        says += f"; {told['df']} degrees of freedom"
+    yield table(*filled(HEAD, rows), says=says)
+    words = [f"Difference: arm minus {control}. Was told: what the arm knew beside the text."]
+    if told["ladder"]:
+        words.append(
+            f"Worth: how many times the training compute {control} would need for the same loss; net: that with the "
+            "cost of choosing counted."
+        )
     if diversity:
-        head.insert(-1, "diversity")
-        for arm, row in zip(order, rows, strict=True):
-            row.insert(-1, f"{diversity[arm]:.1f}" if arm in diversity else None)
-    yield table(head, rows, says=f"{stage}: bits per byte {on}; best first, smaller is better")
-    yield paragraph(
-        f"Difference: arm minus {control}. Worth: how many times the training compute {control} would need for the "
-        "same loss; net: the same with the cost of choosing counted. Was told: what the arm knew beside the text."
-        + (" Diversity: how many different documents a group of the selection is worth." if diversity else "")
-    )
+        words.append("Diversity: how many different documents a group of the selection is worth.")
+    yield paragraph(" ".join(words))
     competing = [arm for arm in order if "difference" in told["arms"][arm]]
     if competing:
         yield _intervals(told, competing, control)
@@ -64,25 +77,31 @@ def _evaluation(run: Run, found: Told, stage: str, told: Told) -> Iterator[Marku
     yield from _domains(run, stage, told, order, control)
 
 
-def _row(arm: str, one: Told, told: Told) -> list[object]:
-    if "difference" not in one:
-        return [arm, f"{one['loss']:.4f}", None, None, None, "the control", None, None, knowledge(one.get("told"))]
+def _row(arm: str, one: Told, told: Told, diversity: float | None) -> list[object]:
+    is_control = "difference" not in one
     return [
         arm,
+        None if is_control else f"{one['difference']:+.4f}",
+        "the control" if is_control else said(one, told),
+        knowledge(one.get("told")),
+        None if is_control else interval(one["together"]),
         f"{one['loss']:.4f}",
-        f"{one['difference']:+.4f}",
-        interval(one["together"]),
-        told["df"] or None,
-        said(one, told),
         multiplier(one.get("training_multiplier")),
         multiplier(one.get("net_multiplier")),
-        knowledge(one.get("told")),
+        None if diversity is None else f"{diversity:.1f}",
     ]
 
 
 def _intervals(told: Told, order: list[str], control: str) -> Markup:
     estimates = [
-        Estimate(arm, one["difference"], _pair(one["alone"]), _pair(one["together"]), check=one["second_lot"])
+        Estimate(
+            arm,
+            one["difference"],
+            _pair(one["alone"]),
+            _pair(one["together"]),
+            check=one["second_lot"],
+            look=told["order"].index(arm),  # as in the figures of costs and of training
+        )
         for arm, one in ((arm, told["arms"][arm]) for arm in order)
     ]
     numbers = [
@@ -117,7 +136,7 @@ def _costs(run: Run, stage: str, told: Told, order: list[str]) -> Markup:
     )
     rows = costs(run, told, order)
     unknown = dict.fromkeys(name for one in told["arms"].values() for name in one["overhead_unknown"])
-    out = table(head, rows, says=f"{stage}: what each arm cost, a seed, and the compute that it is worth")
+    out = table(*filled(head, rows), says=f"{stage}: what each arm cost, a seed, and the compute that it is worth")
     says = (
         "Choosing: all that an arm needs and random selection does not (reading models, scores). Break-even: how many "
         "trainings pay for it. A dash: not known, or not done in this folder."

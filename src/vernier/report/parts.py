@@ -56,6 +56,12 @@ def table(
     ).format(caption, top, body)
 
 
+def filled(head: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[list[str], list[list[object]]]:
+    """Head and rows without the columns that have nothing in any row."""
+    known = [i for i in range(len(head)) if any(row[i] not in (None, "-") for row in rows)]
+    return [head[i] for i in known], [[row[i] for i in known] for row in rows]
+
+
 def figure(title: str, says: str, drawing: Markup, numbers: Markup) -> Markup:
     """A drawing that can be read without explanation, and its numbers in a table under it.
 

@@ -21,6 +21,8 @@ TAIL = 0.005  # share of the values that may lie beyond each end of the axis
 BINS = 40  # at most
 MOST = 24  # domains drawn by themselves, the largest ones; the others are one group
 OTHERS = "all other domains"
+TEXT = ("corpus", "selection", "windows", "init")  # inputs of a training that say what its model has read
+EQUAL = {"excess_loss": 0.0, "quality_factor": 1.0}  # what a pair measures where both models lose the same
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,36 @@ def _figure(run: Run, score: Score) -> list[Markup]:
         title=f"{score.by} ({score.unit}): more wanted to the right",
         says=f"Histograms of {score.title} by domain; the numbers are in the table below",
     )
-    return [figure(f"{score.title}, {score.unit}", _says(score, found, cuts), drawing, _numbers(found, cuts))]
+    drawn = figure(f"{score.title}, {score.unit}", _says(score, found, cuts), drawing, _numbers(found, cuts))
+    share = behind(run, score)
+    if share is None or share <= 0.5:
+        return [drawn]
+    warning = (
+        f"{score.b} lost more than {score.a} on {100 * share:.0f} % of the documents, though its model is larger and "
+        "was trained on the same text. So their difference says how the models were trained, not what documents are "
+        "worth: train the larger one at a lower rate, or for longer."
+    )
+    return [Markup('<p class="alarm">{}</p>').format(warning), drawn]
+
+
+def behind(run: Run, score: Score) -> float | None:
+    """On which share of the documents the larger of two models, trained on the same text, loses more than the smaller.
+
+    None for what is no such pair: a model that was trained on other text may well lose more.
+    """
+    if score.by not in EQUAL or score.b is None:
+        return None
+    models = [run.nodes.get(run.nodes[name]["inputs"].get("model", "")) for name in (score.a, score.b)]
+    small, large = (
+        (one["facts"].get("parameters", 0), [one["inputs"].get(i) for i in TEXT]) if one else (0, []) for one in models
+    )
+    if not 0 < small[0] < large[0] or small[1] != large[1]:
+        return None
+    lost = known = 0
+    for part in scored(run, score, Names()):
+        values = part.values[part.defined]
+        lost, known = lost + int((values < EQUAL[score.by]).sum()), known + len(values)
+    return lost / known if known else None
 
 
 def _says(score: Score, found: Histogram, cuts: list[Cut]) -> str:

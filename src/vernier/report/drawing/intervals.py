@@ -21,6 +21,7 @@ class Estimate:
     alone      ends of the interval of this one difference; None without enough seeds
     together   ends of the interval that holds for all arms at once
     check      a second lot of the control: no competitor
+    look       number by which its colour goes
     """
 
     name: str
@@ -28,6 +29,7 @@ class Estimate:
     alone: tuple[float, float] | None
     together: tuple[float, float] | None
     check: bool = False
+    look: int = 0
 
 
 def intervals(estimates: Sequence[Estimate], *, control: str, unit: str) -> Markup:
@@ -48,7 +50,7 @@ def intervals(estimates: Sequence[Estimate], *, control: str, unit: str) -> Mark
         *_sides(scale, zero, control),
     ]
     for number, (one, name) in enumerate(zip(estimates, names, strict=True)):
-        y, index = TOP + ROW * (number + 0.5), CHECK if one.check else number % CHECK
+        y, index = TOP + ROW * (number + 0.5), CHECK if one.check else one.look % CHECK
         parts.append(text(0, y + 4, name, kind="label", full=one.name))
         for pair, width in ((one.together, 2), (one.alone, 7)):
             if pair is not None:
