@@ -119,5 +119,9 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"tokens": 300, "batch": 4}, "without": ["corpus", "selection", "init"]},
     ],
     "train.read_hf": [{"with": {"path": "{model}"}}, {"with": {"path": "{model}", "dtype": "bfloat16"}}],
+    "train.seqkd": [
+        {"with": {"prompt": 8, "tokens": 16}},
+        {"with": {"prompt": 4, "tokens": 12, "temperature": 2.0}},
+    ],
     "train.tokenizer": [{"with": {"vocab": 300}}],
 }

@@ -123,6 +123,10 @@ class Tokenizer:
                 else:
                     yield Encoded(ids, num_bytes)
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some tokens; bytes at its end that are no whole character are left out."""
+        return self._library.decode(list(ids), skip_special_tokens=False).rstrip("\ufffd")
+
     def copy_to(self, folder: Path) -> None:
         """Copy the tokenizer's files beside a model's weights."""
         for name in FILES:
