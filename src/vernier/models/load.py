@@ -51,6 +51,9 @@ def _load(folder: Path, auto: Any, **head: Any) -> Any:
     place, terms = device(), Terms.of(folder)
     files_of(*listing(folder), str(folder))
     logging.disable_progress_bar()
+    said = logging.get_verbosity()
+    if head:
+        logging.set_verbosity_error()  # that the head is new is no news; what else is missing is an error below
     try:
         loaded: Any = auto.from_pretrained(
             folder,
@@ -76,6 +79,8 @@ def _load(folder: Path, auto: Any, **head: Any) -> Any:
         raise SetupError(
             "the code of a model needs a package that is not installed", where=str(folder), found=str(error)
         ) from error
+    finally:
+        logging.set_verbosity(said)
     model, info = loaded
     # transformers fills what is missing with random numbers and only warns
     missing = sorted(info["missing_keys"]) + sorted(str(k[0]) for k in info.get("mismatched_keys", ()))
