@@ -65,8 +65,8 @@ class Notes:
             return Notes()
         try:
             said: Any = json.loads(path.read_text("utf-8"))
-            lists = {name: tuple(said[name]) for name in ("criteria", "values")}
-            return Notes(**lists, segment=said["segment"], **{n: frozenset(said[n]) for n in ("documents", "texts")})
+            documents, texts = frozenset(said["documents"]), frozenset(said["texts"])
+            return Notes(tuple(said["criteria"]), tuple(said["values"]), said["segment"], documents, texts)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError("a rater's notes are damaged", where=str(path), found=repr(error)) from error
 

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,8 +155,8 @@ def _preferences(
     p, judged = np.empty((shard.rows, len(criteria))), np.ones(shard.rows, dtype=bool)
     for i, name in enumerate(criteria):
         columns = read_numbers(shard, "judgments", [f"{name}_{kind}" for kind in KINDS])
-        counts: list[Any] = [values.astype(np.int64) for values, _ in columns]
-        p[:, i] = preference(*counts, generations)
+        ab_votes, ab_answers, ba_votes, ba_answers = (values.astype(np.int64) for values, _ in columns)
+        p[:, i] = preference(ab_votes, ab_answers, ba_votes, ba_answers, generations)
         for _, known in columns:
             judged &= known
     return p, judged
