@@ -82,7 +82,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"abilities": [2.0, 1.0], "group": "license"}, "without": ["within"]},
     ],
     "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
-    "score.rater": [{}, {"with": {"segment": 7, "values": [0.0, 1.0]}, "without": ["selection"]}],
+    "score.rater": [{}, {"with": {"segment": 50, "values": [0.0, 1.0]}, "without": ["selection"]}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
     "select.facility_location": [

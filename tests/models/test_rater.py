@@ -13,9 +13,10 @@ import torch
 from numpy.testing import assert_allclose
 
 from vernier.core.errors import DataError, RecipeError
+from vernier.models.asked import expected
 from vernier.models.flops import of_folder
 from vernier.models.load import load, load_sequence_classifier
-from vernier.models.rater import Notes, expected, form_of, load_rater
+from vernier.models.rater import Notes, form_of, load_rater
 from vernier.models.tokenizer import Tokenizer
 from vernier.testing.toy import byte_tokenizer, toy_model, toy_rater
 

@@ -12,7 +12,7 @@ an earlier one: here no token counts as padding.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernier.core.errors import DataError, RecipeError
+from vernier.models.asked import expected
 from vernier.models.flops import POSITIONS
 from vernier.models.load import check_fit, config_of, load_sequence_classifier, misfit
 from vernier.models.tokenizer import Tokenizer
@@ -187,12 +188,6 @@ class Rater:
                 do="look at the model: its weights may hold NaN",
             )
         return sums, counts
-
-
-def expected(logits: NDArray[np.float64], values: Iterable[float]) -> float:
-    """sum_k v_k P(k), P the softmax of the logits [k]."""
-    weights = np.exp(logits - logits.max())
-    return float(weights @ np.array(list(values)) / weights.sum())
 
 
 @lru_cache(maxsize=1)

@@ -137,6 +137,22 @@ class Tokenizer:
                 else:
                     yield Encoded(ids, num_bytes)
 
+    def prompt(self, text: str) -> NDArray[np.uint32]:
+        """The tokens of a text of our own, uint32 [T]: special tokens that are spelt out in it are meant."""
+        self._library.encode_special_tokens = False
+        try:
+            return np.asarray(self._library.encode(text, add_special_tokens=False).ids, dtype=np.uint32)
+        finally:
+            self._library.encode_special_tokens = True
+
+    def siblings(self, token: int, digits: Sequence[str]) -> list[int] | None:
+        """The tokens that hold other digits where `token` holds one (`4` or, with its space, ` 4`), in their order;
+        None if there is no token for one of them."""
+        spelt = self._library.id_to_token(token)
+        (own,) = (character for character in spelt if character in "0123456789")
+        found = [self._library.token_to_id(spelt.replace(own, digit)) for digit in digits]
+        return None if None in found else found
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of some tokens; bytes at its end that are no whole character are left out."""
         return self._library.decode(list(ids), skip_special_tokens=False).rstrip("\ufffd")
