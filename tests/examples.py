@@ -82,6 +82,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"abilities": [2.0, 1.0], "group": "license"}, "without": ["within"]},
     ],
     "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
+    "score.rater": [{}, {"with": {"segment": 7, "values": [0.0, 1.0]}, "without": ["selection"]}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
     "select.facility_location": [
@@ -117,6 +118,16 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["windows", "init", "teacher"],
         },
         {"with": {"tokens": 300, "batch": 4}, "without": ["corpus", "selection", "init"]},
+    ],
+    "train.rater": [
+        {
+            "with": {"label": "domain", "labels": {"code": 0, "prose": 1}, "segment": 20, "batch": 8, "lr": 0.01},
+            "without": ["judgments"],
+        },
+        {
+            "with": {"label": "id", "segment": 7, "batch": 8, "epochs": 1},
+            "without": ["judgments", "selection"],
+        },
     ],
     "train.read_hf": [{"with": {"path": "{model}"}}, {"with": {"path": "{model}", "dtype": "bfloat16"}}],
     "train.seqkd": [

@@ -1,5 +1,5 @@
-"""Load any Hugging Face causal language model folder: safetensors only, nothing guessed, and none of its code unless
-the folder's terms (`vernier.models.terms`) say that it is trusted."""
+"""Load any Hugging Face folder of a causal language model or a sequence classifier: safetensors only, nothing guessed,
+and none of its code unless the folder's terms (`vernier.models.terms`) say that it is trusted."""
 
 from __future__ import annotations
 
@@ -24,21 +24,45 @@ def load(folder: Path) -> Any:
     SetupError if the device, or a package that trusted code imports, is not there.
     """
     needs("torch", "transformers", "safetensors")
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
+
+    return _load(folder, AutoModelForCausalLM)
+
+
+def load_sequence_classifier(folder: Path, *, outputs: int | None = None) -> Any:
+    """As `load`, with a head on the whole sequence instead of one on each token.
+
+    outputs   of a new head, drawn from PyTorch's random state, where the folder has none of that size; without it the
+              folder must have one. Raises DataError if it has none, or if more than the head is missing.
+    """
+    needs("torch", "transformers", "safetensors")
+    from transformers import AutoModelForSequenceClassification
+
+    if outputs is None:
+        return _load(folder, AutoModelForSequenceClassification)
+    return _load(folder, AutoModelForSequenceClassification, num_labels=outputs, ignore_mismatched_sizes=True)
+
+
+def _load(folder: Path, auto: Any, **head: Any) -> Any:
+    """The model in `folder` as `auto` makes it. head: settings of a head that may be new."""
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     place, terms = device(), Terms.of(folder)
     files_of(*listing(folder), str(folder))
     logging.disable_progress_bar()
+    said = logging.get_verbosity()
+    if head:
+        logging.set_verbosity_error()  # that the head is new is no news; what else is missing is an error below
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = auto.from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=terms.trust_remote_code,
             dtype=terms.torch_dtype(),
             output_loading_info=True,
+            **head,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise DataError(
@@ -55,9 +79,13 @@ def load(folder: Path) -> Any:
         raise SetupError(
             "the code of a model needs a package that is not installed", where=str(folder), found=str(error)
         ) from error
+    finally:
+        logging.set_verbosity(said)
     model, info = loaded
     # transformers fills what is missing with random numbers and only warns
-    missing = sorted(info["missing_keys"]) + sorted(str(k) for k in info.get("mismatched_keys", ()))
+    missing = sorted(info["missing_keys"]) + sorted(str(k[0]) for k in info.get("mismatched_keys", ()))
+    if head:
+        missing = [name for name in missing if not _in_head(model, name)]
     if missing:
         raise DataError(
             "the weights do not fit the model's config",
@@ -66,6 +94,11 @@ def load(folder: Path) -> Any:
             expected="a weight for every parameter",
         )
     return model.eval().to(place)
+
+
+def _in_head(model: Any, name: str) -> bool:
+    """Whether a parameter lies on top of the model: outside of its body, or in the pooling layer of a BERT."""
+    return not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
 
 
 def load_pair(folder: Path) -> tuple[Any, Tokenizer]:

@@ -1,4 +1,5 @@
-"""How many threads PyTorch computes with: a setting, because the last bits of a result can depend on it."""
+"""How PyTorch computes: with how many threads (a setting, because the last bits of a result can depend on it), and
+without operations whose result depends on timing."""
 
 from __future__ import annotations
 
@@ -25,3 +26,16 @@ def threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def deterministic() -> Iterator[None]:
+    """PyTorch without operations whose result depends on timing."""
+    import torch
+
+    was = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(was)

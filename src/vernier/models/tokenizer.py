@@ -96,14 +96,28 @@ class Tokenizer:
         )
 
     @cached_property
+    def frame(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """The tokens that a sequence classifier of this tokenizer expects before and behind a text, uint32 each.
+
+        An encoder that names a `cls_token` was trained on texts between special tokens, and its head may read the
+        first of them. A causal model reads the last token of the text: nothing is put around it.
+        """
+        if "cls_token" not in self._special:
+            return np.empty(0, np.uint32), np.empty(0, np.uint32)
+        encoding = self._library.encode("a", add_special_tokens=True)
+        text = np.flatnonzero(np.asarray(encoding.special_tokens_mask) == 0)
+        ids = np.asarray(encoding.ids, dtype=np.uint32)
+        return ids[: text[0]], ids[text[-1] + 1 :]
+
+    @cached_property
     def _special(self) -> dict[str, str]:
-        """bos_token and eos_token, as tokenizer_config.json (or the older special_tokens_map.json) says."""
+        """bos_token, eos_token and cls_token, as tokenizer_config.json (or the older special_tokens_map.json) says."""
         found: dict[str, str] = {}
         for name in ("special_tokens_map.json", "tokenizer_config.json"):
             path = self.folder / name
             if path.is_file():
                 for role, value in json.loads(path.read_text("utf-8")).items():
-                    if role in ("bos_token", "eos_token") and value is not None:
+                    if role in ("bos_token", "eos_token", "cls_token") and value is not None:
                         found[role] = value["content"] if isinstance(value, dict) else value
         return found
 

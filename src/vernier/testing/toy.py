@@ -13,9 +13,11 @@ by exactly one.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,32 @@ def toy_bits(text: str, *, bit: int = 0, max_tokens: int | None = None) -> int:
     """The NLL of a text under `toy_model(bit=bit)` in bits, the first byte predicted from the separator."""
     ids = [SEPARATOR, *text.encode()[:max_tokens]]
     return sum(AGREES if (a >> bit) & 1 == (b >> bit) & 1 else DIFFERS for a, b in itertools.pairwise(ids))
+
+
+def toy_rater(folder: Path, *, told: Sequence[str] = ()) -> Path:
+    """Write a rater with two criteria into `folder`; returns it.
+
+    It reads 20 bytes at once and rates them by the last: `even` is 1 and `odd` 0 if it is even, else 0 and 2.
+
+    told   texts whose labels it was told
+    """
+    from safetensors.numpy import load_file, save_file
+
+    from vernier.models.rater import Notes
+
+    toy_model(folder)
+    weights, config = load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text())
+    del weights["lm_head.weight"]
+    weights["score.weight"] = np.zeros((2, HIDDEN), dtype=np.float32)
+    weights["score.weight"][[0, 1], [0, 1]] = np.array([1, 2]) / math.sqrt(HIDDEN)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    _write(
+        folder / "config.json",
+        {**config, "architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "even", "1": "odd"}},
+    )
+    hashes = frozenset(hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in told)
+    Notes(segment=20, texts=hashes).save(folder)
+    return folder
 
 
 def byte_tokenizer(folder: Path) -> None:

@@ -23,7 +23,7 @@ from vernier.models import classifier
 from vernier.models.embed import fit
 from vernier.testing.endpoint import toy_endpoint
 from vernier.testing.make import build, corpus_table, make_artifact, make_folder
-from vernier.testing.toy import toy_model
+from vernier.testing.toy import toy_model, toy_rater
 
 ROWS = 48
 WORDS = [
@@ -159,6 +159,8 @@ class ToySet:
             Counts.of(self._texts[:10] if name == "target" else self._texts).save(folder)
         elif name == "classifier":
             classifier.fit(self._texts[4:10], self._texts[10:20]).save(folder)
+        elif name == "rater":
+            toy_rater(folder, told=self._texts[4:6])
         else:
             toy_model(folder)
             facts = {"tokenizer": "toy"}

@@ -7,9 +7,8 @@ the training was killed on the way.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -27,7 +26,7 @@ from vernier.models.loss import output_matrix
 from vernier.models.needs import needs
 from vernier.models.ranks import group
 from vernier.models.terms import Terms
-from vernier.models.threads import threads
+from vernier.models.threads import deterministic, threads
 from vernier.models.tokenizer import Tokenizer
 from vernier.models.windows import Packed, Source, Stream, read_documents
 from vernier.train.loop import Plan, train
@@ -141,7 +140,7 @@ class Pretrain:
 
         self.check(inputs.artifacts)
         tokenizer = Tokenizer(inputs.folder("tokenizer"))
-        with threads(self.threads), _deterministic(), group() as ranks:
+        with threads(self.threads), deterministic(), group() as ranks:
             source, context = self._source(inputs, tokenizer)
             model = self._start(inputs, tokenizer, context).to(device())
             plan = self._plan(inputs, tokenizer, source, context)
@@ -281,16 +280,3 @@ def _reads(model: Any, context: int) -> None:
         raise RecipeError(
             "a window is longer than the model can read", found=f"context: {context}", expected=f"at most {positions}"
         )
-
-
-@contextlib.contextmanager
-def _deterministic() -> Iterator[None]:
-    """PyTorch without operations whose result depends on timing."""
-    import torch
-
-    was = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(was)
