@@ -74,7 +74,8 @@ def test_documents_are_text(page: Any) -> None:
     """What the hostile documents would have done did not happen, and they are there to be read."""
     assert page.evaluate("window.harmed") is None
     assert page.locator("script").count() == page.evaluate("document.scripts.length") <= 1
-    assert page.get_by_text("<script>window.harmed", exact=False).count() > 0
+    # Which of them are among the best and the worst is the models' affair.
+    assert any(page.get_by_text(mark, exact=False).count() for mark in ("<script>window.harmed", "<img src=x onerror"))
 
 
 def test_the_keyboard_reaches_what_can_be_used(page: Any) -> None:
