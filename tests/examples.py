@@ -107,6 +107,15 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {**PAIR, "keep": {"share": 0.5, "of": "tokens"}}},
         {"with": {**ONE, "keep": {"bytes": 500}}, "without": ["b", "within", "lengths"]},
         {"with": {**PAIR, "keep": {"share": 0.4}, "quotas": "equal", "rank": True}, "without": ["lengths"]},
+        {
+            "with": {
+                **ONE,
+                "keep": {"share": 0.4, "of": "tokens"},
+                "quotas": "proportional",
+                "quota_by": ["domain", "a.num_stop_words"],
+            },
+            "without": ["b"],
+        },
     ],
     "train.classifier": [{}, {"with": {"documents": 5}}],
     "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],

@@ -21,6 +21,7 @@ from vernier.core.store import Store
 COLUMNS = {
     "nll": pa.float64(),
     "num_tokens": pa.int64(),
+    "application": pa.int64(),
     "embedding": pa.list_(pa.float32()),
     "count": pa.int32(),
     "reason": pa.dictionary(pa.int8(), pa.string()),

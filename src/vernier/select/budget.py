@@ -7,12 +7,18 @@
     quotas: {prose: 0.5, code: 0.25}   shares of the budget; the other domains together share what is left
     quotas: equal | proportional       every domain of the pool the same, or as much as it has of the pool
 
-Each budget is rounded down to a whole unit: so a larger one never takes from any domain.
+    quota_by: [domain, a.application]  nested: the part of each domain is shared out over what its documents are for,
+                                       as column `application` of table `a` says. Equal: each domain the same, and in it
+                                       each application that it has; proportional: each as much as it has of the pool
+
+Each budget is rounded down to a whole unit: so a larger one never takes from any domain, and all together come to less
+than a unit a group below the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+import math
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -21,8 +27,11 @@ from vernier.core.config import Bytes, Count
 from vernier.core.errors import RecipeError, nearest
 
 SIMPLE = 1000  # largest denominator of a share that is taken for a fraction
+TABLE = "a."  # before the name of a column of table `a`
 UNITS = ("documents", "bytes", "tokens")
 Quotas = dict[str, float] | Literal["proportional", "equal"] | None
+QuotaBy = str | tuple[str, ...]  # a column of the corpus or, as a.COLUMN, of table `a`; several are nested
+Group = str | None | tuple[str | None, ...]  # values of these columns; None: no value, or (shares by name) all others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +91,10 @@ class Budget:
         return wanted
 
 
-def check_quotas(quotas: Quotas) -> None:
-    """Raises RecipeError for quotas that are not shares of a whole."""
+def check_quotas(quotas: Quotas, quota_by: QuotaBy) -> None:
+    """Raises RecipeError for quotas that are not shares of a whole, or that their columns can not have."""
+    if not isinstance(quota_by, str) and (isinstance(quotas, Mapping) or not quota_by):
+        raise RecipeError("nested quotas are proportional or equal", found=f"quota_by: {[*quota_by]}, quotas: {quotas}")
     if isinstance(quotas, str) and quotas not in ("proportional", "equal"):
         raise RecipeError(f"quotas can not be {quotas!r}", expected="proportional, equal, or a share by domain")
     if isinstance(quotas, Mapping):
@@ -93,9 +104,11 @@ def check_quotas(quotas: Quotas) -> None:
             raise RecipeError("quotas sum to more than 1", found=str(dict(quotas)), expected="shares of the budget")
 
 
-def told(quotas: Quotas, quota_by: str) -> tuple[str, ...]:
-    """What of a document besides its text a selection with these quotas was told: for the report."""
-    return () if quotas is None else (quota_by,)
+def told(quotas: Quotas, quota_by: QuotaBy) -> tuple[str, ...]:
+    """What of a document besides its text a selection with these quotas was told: for the report. A column of a score
+    table was made from the text, or by what was told something itself."""
+    columns = (quota_by,) if isinstance(quota_by, str) else quota_by
+    return () if quotas is None else tuple(name for name in columns if not name.startswith(TABLE))
 
 
 def check_lengths(budget: Budget, given: Container[str]) -> None:
@@ -109,8 +122,10 @@ def check_lengths(budget: Budget, given: Container[str]) -> None:
         )
 
 
-def share_out(total: int, pool: Mapping[str | None, int], quotas: Quotas, unit: str) -> dict[str | None, int]:
+def share_out(total: int, pool: Mapping[Group, int], quotas: Quotas, unit: str) -> dict[Group, int]:
     """The budget of each group. pool: what each group holds, in the unit of the budget.
+
+    Proportional shares of proportional shares are proportional to the whole, so both need one division.
 
     Raises RecipeError if a domain does not hold what its quota asks for.
     """
@@ -120,7 +135,7 @@ def share_out(total: int, pool: Mapping[str | None, int], quotas: Quotas, unit: 
         whole = sum(pool.values())
         return {name: total * size // whole if whole else 0 for name, size in pool.items()}
     if isinstance(quotas, str):
-        out: dict[str | None, int] = {name: total // len(pool) for name in pool}
+        out: dict[Group, int] = {name: int(total * share) for name, share in _equal(pool).items()}
     else:
         shares = _exact(quotas)
         out = {name: int(total * share) for name, share in shares.items()}
@@ -128,19 +143,34 @@ def share_out(total: int, pool: Mapping[str | None, int], quotas: Quotas, unit: 
     for name, wanted in out.items():
         held = pool.get(name, 0)
         if wanted > held or (name is not None and name not in pool and quotas != "equal"):
-            _too_little(name, wanted, held, unit, [n for n in pool if n is not None])
+            _too_little(name, wanted, held, unit, [label(n, quotas) for n in pool if n is not None])
     return out
 
 
-def label(group: str | None, quotas: Quotas) -> str:
-    """A group's name in the account."""
+def _equal(groups: Iterable[Group]) -> dict[Group, Fraction]:
+    """The same share for each value of the first column, of that the same for each of the second that it has, ..."""
+    paths = {group: group if isinstance(group, tuple) else (group,) for group in groups}
+    children: dict[tuple[str | None, ...], set[str | None]] = {}
+    for path in paths.values():
+        for depth, value in enumerate(path):
+            children.setdefault(path[:depth], set()).add(value)
+    return {
+        group: Fraction(1, math.prod(len(children[path[:depth]]) for depth in range(len(path))))
+        for group, path in paths.items()
+    }
+
+
+def label(group: Group, quotas: Quotas) -> str:
+    """A group's name in the account, each another one."""
+    if isinstance(group, tuple):
+        return " / ".join("none" if value is None else value.replace("/", "//") for value in group)
     if group is not None:
         return group
     return "all" if quotas is None else "no domain" if isinstance(quotas, str) else "other domains"
 
 
-def _too_little(name: str | None, wanted: int, held: int, unit: str, there: Sequence[str]) -> None:
-    who = "the domains without a quota" if name is None else f"the domain {name!r}"
+def _too_little(name: Group, wanted: int, held: int, unit: str, there: Sequence[str]) -> None:
+    who = "the domains without a quota" if name is None else f"the domain {label(name, None)!r}"
     raise RecipeError(
         f"{who} can not fill the quota",
         found=f"{wanted} {unit} wanted, {held} {unit} in the pool",

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernier.core.shard import Shard
+from vernier.select.budget import Group
 from vernier.select.pool import Pool
 
 POINTS = 1 << 13
@@ -77,7 +78,7 @@ class Goal:
     settled  `fixed` is the whole cut; () if every row fits
     """
 
-    group: str | None
+    group: Group
     unit: int
     budget: int
     fixed: tuple[int, ...] = ()

@@ -18,9 +18,19 @@ from numpy.typing import NDArray
 
 from vernier.core.shard import Shard
 from vernier.select import cut
-from vernier.select.budget import UNITS, Budget, Quotas, check_lengths, check_quotas, label, share_out
+from vernier.select.budget import (
+    UNITS,
+    Budget,
+    Group,
+    QuotaBy,
+    Quotas,
+    check_lengths,
+    check_quotas,
+    label,
+    share_out,
+)
 from vernier.select.cut import EVERYTHING, Goal, Part, Places, Words
-from vernier.select.pool import Pool, Scores, code, groups, read, score_of_key, selection
+from vernier.select.pool import Pool, Scores, code, groups, nested_groups, read, score_of_key, selection
 
 Score = Callable[[Shard], Scores]
 Ranks = NDArray[np.bytes_]  # keys as 24 bytes each, sorted: the place of a key is its rank
@@ -32,12 +42,12 @@ class Plan:
 
     keep: Budget
     quotas: Quotas
-    quota_by: str
+    quota_by: QuotaBy
     rank: bool
     reason: str
 
     def __post_init__(self) -> None:
-        check_quotas(self.quotas)
+        check_quotas(self.quotas, self.quota_by)
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class State:
     """
 
     goals: tuple[Goal, ...]
-    pool: dict[str | None, tuple[int, ...]]
+    pool: dict[Group, tuple[int, ...]]
     requested: int
     order: Ranks | None = None
 
@@ -60,7 +70,7 @@ class State:
         return all(goal.settled for goal in self.goals)
 
 
-def fold(plan: Plan, score: Score, shard: Shard, state: State | None) -> dict[str | None, Part] | Ranks:
+def fold(plan: Plan, score: Score, shard: Shard, state: State | None) -> dict[Group, Part] | Ranks:
     """What a shard has to say in this round: its part by group, or the keys of its kept rows."""
     check_lengths(plan.keep, shard)
     pool = read(shard, score)
@@ -107,7 +117,10 @@ def account(plan: Plan, state: State) -> dict[str, Any]:
         "pool": _sum([one["pool"] for one in by_group.values()]),
         "reached": _sum([one["reached"] for one in by_group.values()]),
     }
-    return {**out, "quota_by": plan.quota_by, "groups": by_group} if plan.quotas else {**out, "cut": _only(by_group)}
+    if not plan.quotas:
+        return {**out, "cut": _only(by_group)}
+    by = plan.quota_by if isinstance(plan.quota_by, str) else list(plan.quota_by)
+    return {**out, "quota_by": by, "groups": by_group}
 
 
 def select(plan: Plan, score: Score, shard: Shard, state: State) -> Iterator[pa.Table]:
@@ -125,18 +138,20 @@ def select(plan: Plan, score: Score, shard: Shard, state: State) -> Iterator[pa.
     yield selection(pool.count, pool.reason, rank)
 
 
-def _members(plan: Plan, shard: Shard, pool: Pool) -> Iterator[tuple[str | None, Places]]:
+def _members(plan: Plan, shard: Shard, pool: Pool) -> Iterator[tuple[Group, Places]]:
     if plan.quotas is None:
         yield None, np.arange(len(pool.rows))
+    elif not isinstance(plan.quota_by, str):
+        yield from nested_groups(shard, pool, plan.quota_by)
     else:
         named = None if isinstance(plan.quotas, str) else frozenset(plan.quotas)
         yield from groups(shard, pool, plan.quota_by, named)
 
 
-def _start(plan: Plan, parts: Sequence[dict[str | None, Part]]) -> State:
+def _start(plan: Plan, parts: Sequence[dict[Group, Part]]) -> State:
     """Budgets and goals, from what the first round says of the pool."""
     unit = UNITS.index(plan.keep.unit)
-    names = sorted({name for part in parts for name, said in part.items() if said}, key=lambda n: (n is None, n or ""))
+    names = sorted({name for part in parts for name, said in part.items() if said}, key=_in_order)
     pool = {name: cut.total([part.get(name) for part in parts]) for name in names}
     held = {name: amounts[unit] for name, amounts in pool.items()}
     requested = plan.keep.amount(sum(held.values()))
@@ -145,7 +160,12 @@ def _start(plan: Plan, parts: Sequence[dict[str | None, Part]]) -> State:
     return State(goals, pool, requested)
 
 
-def _kept(state: State, words: Words, members: dict[str | None, Places], size: int) -> NDArray[np.bool_]:
+def _in_order(group: Group) -> list[tuple[bool, str]]:
+    """By the values, none last."""
+    return [(value is None, value or "") for value in (group if isinstance(group, tuple) else (group,))]
+
+
+def _kept(state: State, words: Words, members: dict[Group, Places], size: int) -> NDArray[np.bool_]:
     kept = np.zeros(size, dtype=bool)
     for goal in state.goals:
         if goal.group in members:

@@ -7,7 +7,7 @@ twice if kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +109,7 @@ def selection(count: NDArray[np.int32], reason: NDArray[np.int8], rank: NDArray[
 def groups(
     shard: Shard, pool: Pool, column: str, named: frozenset[str] | None
 ) -> Iterator[tuple[str | None, NDArray[np.int64]]]:
-    """The pool by the values of a corpus column: value and places in the pool, each group once.
+    """The pool by the values of a column: value and places in the pool, each group once.
 
     With `named`, every other value falls into the group None; without, only rows that have no value do.
     """
@@ -125,14 +125,39 @@ def groups(
             yield (values[i] if i < len(values) else None), places
 
 
+def nested_groups(
+    shard: Shard, pool: Pool, columns: Sequence[str]
+) -> Iterator[tuple[tuple[str | None, ...], NDArray[np.int64]]]:
+    """The pool by the values of several columns: the values (None where there is none) and places, each group once."""
+    together, found = np.zeros(len(pool.rows), dtype=np.int64), list[list[str | None]]()
+    for column in columns:
+        codes, values = column_codes(shard, column)
+        together = together * (len(values) + 1) + codes[pool.rows]
+        found.append([*values, None])
+    order = np.argsort(together, kind="stable")
+    numbers, starts = np.unique(together[order], return_index=True)
+    for each, places in zip(numbers, np.split(order, starts[1:]), strict=False):
+        number, path = int(each), list[str | None]()
+        for values in reversed(found):
+            path.append(values[number % len(values)])
+            number //= len(values)
+        yield tuple(reversed(path)), places
+
+
 def column_codes(shard: Shard, column: str) -> tuple[NDArray[np.int32], list[str]]:
-    """A string column of the corpus as codes [rows] into its values; without one the code is len(values)."""
-    here = shard.columns("corpus")
-    if column not in here:
-        raise RecipeError(f"the corpus has no column {column!r}", do=nearest(column, here))
-    read = shard.read("corpus", [column]).column(column)
+    """A column of strings of the corpus, or a.COLUMN, one of whole numbers of table `a`, as codes [rows] into its
+    values; without a value the code is len(values)."""
+    table, name = ("a", column[2:]) if column.startswith("a.") and "a" in shard else ("corpus", column)
+    here = shard.columns(table)
+    if name not in here:
+        whose = "corpus" if table == "corpus" else "table `a`"
+        raise RecipeError(f"the {whose} has no column {name!r}", do=nearest(name, here))
+    read = shard.read(table, [name]).column(name)
+    if table == "a" and pa.types.is_integer(read.type):
+        read = read.cast(pa.string())
     if not (pa.types.is_string(read.type) or pa.types.is_large_string(read.type)):
-        raise RecipeError(f"the column {column!r} of the corpus is {read.type}", expected="strings")
+        expected = "strings" if table == "corpus" else "whole numbers"
+        raise RecipeError(f"the column {column!r} is {read.type}", expected=expected)
     encoded = pc.dictionary_encode(read).combine_chunks()
     values: list[str] = encoded.dictionary.to_pylist()
     codes = pc.fill_null(encoded.indices, len(values)).to_numpy(zero_copy_only=False)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from vernier.core import measures
 from vernier.core.shard import Shard
 from vernier.select import budget, fill
-from vernier.select.budget import Budget, Quotas, check_lengths
+from vernier.select.budget import Budget, QuotaBy, Quotas, check_lengths
 from vernier.select.pool import Scores
 
 
@@ -28,7 +28,7 @@ class TopK:
     keep      the budget: {share: 0.5}, {share: 0.5, of: bytes}, {documents: N}, {bytes: N}, {tokens: N}
     per       token or byte: what losses, or a column of `a`, are divided by; losses without it: token
     quotas    {domain: share of the budget}, proportional or equal
-    quota_by  the corpus column that quotas go by
+    quota_by  the corpus column that quotas go by, or a.COLUMN; a list for quotas in quotas
     rank      also write the order of preference (24 bytes of memory a kept row)
     """
 
@@ -46,7 +46,7 @@ class TopK:
     keep: Budget
     per: measures.Per = None
     quotas: Quotas = None
-    quota_by: str = "domain"
+    quota_by: QuotaBy = "domain"
     rank: bool = False
 
     def __post_init__(self) -> None:
