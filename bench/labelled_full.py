@@ -259,13 +259,18 @@ def report(work: Path, counts: Mapping[str, int], small: bool) -> None:
     save(found, small=small)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+def asked(what: str, work: Path) -> tuple[Path, bool]:
+    """Where to work, and whether only for a quick look: the command line of a labelled bench."""
+    parser = argparse.ArgumentParser(description=what.split("\n")[0])
     parser.add_argument("--work", type=Path, help="where to work")
     parser.add_argument("--small", action="store_true", help="a quick look, which writes no result")
     given = parser.parse_args()
-    work: Path = (given.work or (WORK.with_name(f"{WORK.name}_small") if given.small else WORK)).resolve()
-    report(work, prepare(work, given.small), given.small)
+    return (given.work or (work.with_name(f"{work.name}_small") if given.small else work)).resolve(), given.small
+
+
+def main() -> None:
+    work, small = asked(__doc__ or "", WORK)
+    report(work, prepare(work, small), small)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ written before the first run.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -95,12 +94,8 @@ def report(work: Path, counts: Mapping[str, int], small: bool) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--work", type=Path, help="where to work")
-    parser.add_argument("--small", action="store_true", help="a quick look, which writes no result")
-    given = parser.parse_args()
-    work: Path = (given.work or (WORK.with_name(f"{WORK.name}_small") if given.small else WORK)).resolve()
-    report(work, full.prepare(work, given.small, RECIPE), given.small)
+    work, small = full.asked(__doc__ or "", WORK)
+    report(work, full.prepare(work, small, RECIPE), small)
 
 
 if __name__ == "__main__":
