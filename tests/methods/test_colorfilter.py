@@ -83,11 +83,11 @@ def test_one_in_tau(lab: Lab, tau: int, pool: int, kept: int) -> None:
 
 
 def test_the_best_of_every_large_batch_are_nearly_the_best_of_all(lab: Lab) -> None:
-    """One in tau of each of four batches of 1,000, drawn alike, against one in tau of the whole: as the paper found.
+    """One in tau of each of four batches of 400, drawn alike, against one in tau of the whole: as the paper found.
 
-    At the cut a batch's quantile of 1 / 16 strays by less than a tenth of what is kept; of batches of 16 by far more.
+    Of a batch's 25 best all but two or so are among the best of all; where a batch has one, every third is not.
     """
-    size, tau = 4000, 16
+    size, tau = 1600, 16
     losses = np.random.default_rng(0).normal(3, 0.5, size)
     tables = {"nll": losses, "num_tokens": np.ones(size, np.int64)}, {"nll": 0 * losses, "num_tokens": np.ones(size)}
 
@@ -101,8 +101,8 @@ def test_the_best_of_every_large_batch_are_nearly_the_best_of_all(lab: Lab) -> N
 
     best = kept(None)
     assert len(best) == size // tau
-    shared = [len(best & kept(batch)) / len(best) for batch in (1000, 16)]
-    assert shared[0] > 0.9 and 0.5 < shared[1] < 0.75
+    shared = [len(best & kept(batch)) / len(best) for batch in (400, 16)]
+    assert shared[0] > 0.85 and 0.5 < shared[1] < 0.75
 
 
 def test_the_paper_s_account_of_compute() -> None:

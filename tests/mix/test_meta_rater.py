@@ -88,7 +88,7 @@ def test_planted_losses_are_found_again(proxies: Proxies) -> None:
 
 def test_weights_are_the_mean_of_the_best_simulated_ones(proxies: Proxies) -> None:
     """Trap: trees are flat in steps, and the single lowest point of a plateau is chance. Against the plain search."""
-    weights, seeds = drawn(64), range(4)
+    weights, seeds = drawn(64), range(3)
     predict = regression.fit(weights[:, [0, 2, 1]], planted(weights))  # terms by name: clean, deep, fluent
     found = {best: [proxies.fit(weights, planted(weights), best=best, seed=s)[0] for s in seeds] for best in (1, 100)}
     every = {best: np.array([[t.weight for t in one.terms] for one in some]) for best, some in found.items()}
