@@ -12,6 +12,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"tokens": 40, "run": 500}},
         {"with": {"tokens": 150}, "without": ["selection"]},
     ],
+    "corpus.lines": [
+        {"with": {"rules": ["redstone"]}},
+        {"with": {"rules": ["c4", "single_word"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
+    ],
     "corpus.pairs": [
         {"with": {"pairs": 8, "shortest": 3, "longest": 9}},
         {"with": {"pairs": 100, "shortest": 5, "longest": 5}, "without": ["selection"]},
@@ -75,6 +79,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             },
             "without": ["selection"],
         },
+    ],
+    "score.lines": [
+        {"with": {"rules": ["redstone"]}},
+        {"with": {"rules": ["pattern", "few_words"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
     ],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "score.perplexity_correlation": [
