@@ -80,6 +80,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["selection"],
         },
     ],
+    "score.language": [{}, {"with": {"languages": ["fr", "zh"]}}],
     "score.lines": [
         {"with": {"rules": ["redstone"]}},
         {"with": {"rules": ["pattern", "few_words"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},

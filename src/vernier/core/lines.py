@@ -4,9 +4,9 @@ A text is cut at `\\n` and each line is judged by itself, so a rule that fires o
 word is what stands between white space, as in both sources. A line of white space alone holds no words and is not
 judged. The first rule that fires, in the order of RULES, is the reason.
 
-Sources: C4 (arXiv 1910.10683, section 2.2, and its released code), RefinedWeb (arXiv 2306.01116, appendix G.2), RedStone
-(arXiv 2412.03398). Gopher (arXiv 2112.11446, A.1) has no rule of this kind: its lines that begin with a bullet or end in
-an ellipsis count against the document.
+Sources: C4 (arXiv 1910.10683, section 2.2, and its released code), RefinedWeb (arXiv 2306.01116, appendix G.2),
+RedStone (arXiv 2412.03398). Gopher (arXiv 2112.11446, A.1) has no rule of this kind: its lines that begin with a bullet
+or end in an ellipsis count against the document.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from vernier.core import tables
 
 
 def with_texts(table: pa.Table, texts: Sequence[str]) -> pa.Table:
-    """A corpus table with these texts: rows, ids and other columns as they are, `num_bytes` and `text_hash` made anew."""
+    """A corpus table with these texts: `num_bytes` and `text_hash` are made anew, rows and other columns stay."""
     raw = [text.encode() for text in texts]
     made = {
         "text": texts,

@@ -3,8 +3,8 @@
     num_lines, num_words             lines that hold a word, and words (between white space)
     num_kept_lines, num_kept_words   those that no rule removes
 
-RefinedWeb (arXiv 2306.01116, G.2) and RedStone (arXiv 2412.03398) drop a document whose removed lines held more than 5 %
-of its words: `select.threshold` by `kept_word_share`, at least 0.95.
+RefinedWeb (arXiv 2306.01116, G.2) and RedStone (arXiv 2412.03398) drop a document whose removed lines held more than
+5 % of its words: `select.threshold` by `kept_word_share`, at least 0.95.
 """
 
 from __future__ import annotations
