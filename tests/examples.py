@@ -16,6 +16,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"rules": ["redstone"]}},
         {"with": {"rules": ["c4", "single_word"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
     ],
+    "corpus.mask": [{}, {"with": {"email": "email@example.com", "phone": None, "key": None}}],
     "corpus.pairs": [
         {"with": {"pairs": 8, "shortest": 3, "longest": 9}},
         {"with": {"pairs": 100, "shortest": 5, "longest": 5}, "without": ["selection"]},
@@ -90,6 +91,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"abilities": [0.3, 0.4]}},
         {"with": {"abilities": [2.0, 1.0], "group": "license"}, "without": ["within"]},
     ],
+    "score.personal": [{}, {"with": {"region": "DE"}}],
     "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
     "score.rater": [{}, {"with": {"segment": 50, "values": [0.0, 1.0]}, "without": ["selection"]}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
