@@ -8,6 +8,10 @@ PAIR = {"by": "excess_loss"}
 ONE = {"by": "low_loss"}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "corpus.boilerplate": [
+        {"with": {"documents": 2}},
+        {"with": {"documents": 2, "within": "domain", "entries": 5}},
+    ],
     "corpus.chunk": [
         {"with": {"tokens": 40, "run": 500}},
         {"with": {"tokens": 150}, "without": ["selection"]},

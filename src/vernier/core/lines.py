@@ -24,8 +24,10 @@ ELLIPSIS = "..."
 # C4, section 2.2: notices that a page shows to everyone.
 POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 # RefinedWeb G.2 names the form ("3 likes"); which things are counted is ours.
-_COUNTED = "likes?|loves?|views?|shares?|comments?|repl(?:y|ies)|followers?|following|votes?|upvotes?|downloads?|posts?"
-_COUNTED += "|retweets?|reposts?|reviews?|members?|subscribers?|reads?|items?|results?|photos?|points?"
+_COUNTED = (
+    "likes?|loves?|views?|shares?|comments?|repl(?:y|ies)|followers?|following|votes?|upvotes?|downloads?|posts?"
+    "|retweets?|reposts?|reviews?|members?|subscribers?|reads?|items?|results?|photos?|points?"
+)
 COUNTER = re.compile(rf"\W*\d[\d.,]*\s?[kmb]?\+?\s+(?:{_COUNTED})\W*", re.IGNORECASE)
 NUMERIC = re.compile(r"\d[\d\s.,]*")
 # RedStone: "sign in", "sign up", "read more...", "items in cart"; where in the line each may stand: RefinedWeb G.2.

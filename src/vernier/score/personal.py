@@ -35,7 +35,7 @@ class Personal:
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         personal.check_region(self.region)
-        every = dict.fromkeys(personal.KINDS, "")
+        every: dict[str, str] = dict.fromkeys(personal.KINDS, "")
         for batch in shard.batches("corpus", ["text"]):
             found = [
                 Counter(kind for _, _, kind in personal.find(text, every, self.region))
