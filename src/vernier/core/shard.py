@@ -167,7 +167,11 @@ class Shard:
 
     def doc_ids(self) -> NDArray[np.uint64]:
         """The document ids of the shard's corpus, uint64 [rows, 2]."""
-        chunks = self.read("corpus", ["doc_id"]).column("doc_id").chunks
+        return self.ids("doc_id")
+
+    def ids(self, column: str) -> NDArray[np.uint64]:
+        """A column of 16 bytes of the shard's corpus (doc_id, text_hash), uint64 [rows, 2]."""
+        chunks = self.read("corpus", [column]).column(column).chunks
         ids = [
             np.frombuffer(c.buffers()[1], np.uint64)[2 * c.offset : 2 * (c.offset + len(c))] for c in chunks if len(c)
         ]

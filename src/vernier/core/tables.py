@@ -63,6 +63,7 @@ REASONS = {  # those of our own selectors, in the order of the column's dictiona
     "over_quota": "the share of its domain is full",
     "other_slice": "it belongs to another slice",
     "other_value": "its column holds none of the values that are wanted",
+    "seen": "its text was seen before: what a model was tuned on, or is measured on",
 }
 RANK = pa.field("rank", pa.int64())  # optional: the order of preference, 0 first
 

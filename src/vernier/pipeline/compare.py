@@ -27,7 +27,7 @@ from vernier.pipeline.contest import CONTROL, Contest, uncontested
 from vernier.pipeline.keys import whole_key
 from vernier.pipeline.lineage import Lineage
 
-VERSION = 4
+VERSION = 5
 FILE = "comparison.parquet"
 SCHEMA = pa.schema(
     [

@@ -18,6 +18,7 @@ from vernier.core.stats import (
     net_multiplier,
     training_multiplier,
 )
+from vernier.pipeline import leaks
 from vernier.pipeline.account import Account, Overhead, Spent, mean, total
 from vernier.pipeline.arms import (
     Trial,
@@ -101,6 +102,9 @@ class Contest:
         arms = [CONTROL, *self.competitors] if comparable else []
         compute = {arm: self._compute(arm, seeds) for arm in self.competitors if found is not None}
         self._note_compute(compute)
+        self.notes += leaks.notes(
+            self._lineage, {arm: self._trials[arm].values() for arm in [CONTROL, *self.competitors]}
+        )
         return {
             "on": self._on,
             "judged": self._on != [MACRO],

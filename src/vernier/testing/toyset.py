@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vernier.core import tables
+from vernier.core import seen, tables
 from vernier.core.artifact import Artifact
 from vernier.core.ngram import Counts
 from vernier.core.shard import Inputs
@@ -161,6 +161,10 @@ class ToySet:
             classifier.fit(self._texts[4:10], self._texts[10:20]).save(folder)
         elif name == "rater":
             toy_rater(folder, told=self._texts[4:6])
+        elif name.startswith("seen"):
+            whole = {"corpus": self._artifact("corpus", "corpus", "whole")}
+            kept = {"selection": self._artifact(name, "selection", "whole")}
+            seen.save(folder, seen.hashes(Inputs(self.store.url, whole | kept)))
         else:
             toy_model(folder)
             facts = {"tokenizer": "toy"}
