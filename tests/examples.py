@@ -86,6 +86,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "score.language": [{}, {"with": {"languages": ["fr", "zh"]}}],
+    "score.latex": [{}, {"with": {"sure": 2}}],
     "score.lines": [
         {"with": {"rules": ["redstone"]}},
         {"with": {"rules": ["pattern", "few_words"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
@@ -97,6 +98,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "score.personal": [{}, {"with": {"region": "DE"}}],
     "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
+    "score.questions": [
+        {},
+        {"with": {"url": "source", "page": {"chars": [1, 100], "lines": [1, 9], "longest": [1, 99]}}},
+    ],
     "score.rater": [{}, {"with": {"segment": 50, "values": [0.0, 1.0]}, "without": ["selection"]}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],

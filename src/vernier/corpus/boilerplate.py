@@ -3,12 +3,14 @@
 A line is known by its text in small letters, with each digit as 0 and one space for any white space: so CCNet (arXiv
 1911.00359, section 3.1) knows its paragraphs, though it also drops accents and punctuation, and removes what came
 before once. Llama 3 (2407.21783, section 3.1.1) removes lines that came more than six times in 30 million documents.
-Here a line goes everywhere once it stands in `documents` different documents, counted once in each, in any order. Lines without a letter or a digit are not counted: rules and braces are no boilerplate. In source code the commonest
-lines are (`import numpy as np`), so leave code out, or set `documents` high.
+Here a line goes everywhere once it stands in `documents` different documents, counted once in each, in any order.
+Lines without a letter or a digit are not counted: rules and braces are no boilerplate. In source code the commonest
+lines are (`import numpy as np`): leave code out, or set `documents` high.
 
 How it is counted: first how many lines there are, then their 64-bit hashes, in as many rounds as it takes to hold no
-more than `entries` of them at once; every count is exact. Memory: the driver holds 12 bytes for each of `entries` and 8
-for each line found, a worker 16 bytes for each line of its shard and about 60 for each line found.
+more than `entries` of them at once; every count is exact. Memory: the driver holds 16 bytes for each of `entries`,
+about 60 while it puts them together, and 8 for each line found; a worker 16 bytes for each line of its shard and about
+60 for each line found. Each round reads the text once more.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ class Boilerplate:
 
     documents: int = 7  # Llama 3: more than six
     within: str | None = None
-    entries: int = field(default=1 << 26, metadata={"key": False})  # 0.8 GB in the driver
+    entries: int = field(default=1 << 24, metadata={"key": False})  # 1 GB in the driver at most
 
     def __post_init__(self) -> None:
         for name, least in (("documents", 2), ("entries", 1)):
@@ -88,9 +90,10 @@ class Boilerplate:
             return Found(max(1, -(-lines // self.entries)), 0, 0, np.empty(0, np.uint64)), False
         told = [part for part in parts if not isinstance(part, int)]
         every = np.concatenate([values for values, _ in told])
-        values, place = np.unique(every, return_inverse=True)
-        documents = np.zeros(len(values), np.int64)
-        np.add.at(documents, place, np.concatenate([counts for _, counts in told]))
+        order = np.argsort(every, kind="stable")
+        values, first = np.unique(every[order], return_index=True)
+        counts = np.concatenate([counts for _, counts in told])[order]
+        documents = np.add.reduceat(counts, first) if len(first) else counts
         lines = np.sort(np.concatenate([state.lines, values[documents >= self.documents]]))
         next_ = Found(state.rounds, state.done + 1, state.distinct + len(values), lines)
         return next_, next_.done == next_.rounds
