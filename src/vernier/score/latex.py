@@ -27,14 +27,14 @@ COMMAND = re.compile(r"\\[A-Z]{0,9}[a-z]{2,9}")  # RedStone's: the beginning of 
 NAME = re.compile(r"\\([A-Za-z]+)")
 # Commands that stand in formulas alone: not those of text and layout, which Windows paths and code have as well.
 _KNOWN = """
-frac dfrac tfrac sqrt sum prod int iint oint lim limits infty partial nabla cdot cdots ldots times div pm mp
-le ge ne leq geq neq to in approx equiv sim simeq cong propto subset subseteq supset supseteq cup cap emptyset forall exists neg land lor wedge vee
-rightarrow leftarrow Rightarrow Leftarrow Leftrightarrow leftrightarrow mapsto implies iff alpha beta gamma delta epsilon
-varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi varphi chi psi omega
-Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp min max
-sup inf det dim ker gcd binom mathbb mathcal mathrm mathbf mathfrak operatorname overline underline widehat widetilde hat
-bar vec dot ddot prime circ otimes oplus langle rangle lfloor rfloor lceil rceil mid parallel perp angle triangle
-setminus notin ni therefore because quad qquad displaystyle
+frac dfrac tfrac sqrt sum prod int iint oint lim limits infty partial nabla cdot cdots ldots times div pm mp le ge ne
+leq geq neq to in approx equiv sim simeq cong propto subset subseteq supset supseteq cup cap emptyset forall exists
+neg land lor wedge vee rightarrow leftarrow Rightarrow Leftarrow Leftrightarrow leftrightarrow mapsto implies iff
+alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi
+varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega sin cos tan cot sec csc arcsin arccos
+arctan sinh cosh tanh log ln exp min max sup inf det dim ker gcd binom mathbb mathcal mathrm mathbf mathfrak
+operatorname overline underline widehat widetilde hat bar vec dot ddot prime circ otimes oplus langle rangle lfloor
+rfloor lceil rceil mid parallel perp angle triangle setminus notin ni therefore because quad qquad displaystyle
 """
 KNOWN = frozenset(_KNOWN.split())
 OPERATORS = re.compile(
