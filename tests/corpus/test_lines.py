@@ -39,7 +39,7 @@ def test_the_same_rows_with_other_texts(tmp_path: Path) -> None:
         assert made.column(name).to_pylist() == source.column(name).to_pylist()
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     texts=st.lists(
         st.lists(st.sampled_from(["HOME", "", "7", "2 likes", "A fine day, all in all.", "sign in"])).map("\n".join),
