@@ -8,10 +8,19 @@ PAIR = {"by": "excess_loss"}
 ONE = {"by": "low_loss"}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "corpus.boilerplate": [
+        {"with": {"documents": 2}},
+        {"with": {"documents": 2, "within": "domain", "entries": 5}},
+    ],
     "corpus.chunk": [
         {"with": {"tokens": 40, "run": 500}},
         {"with": {"tokens": 150}, "without": ["selection"]},
     ],
+    "corpus.lines": [
+        {"with": {"rules": ["redstone"]}},
+        {"with": {"rules": ["c4", "single_word"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
+    ],
+    "corpus.mask": [{}, {"with": {"email": "email@example.com", "phone": None, "key": None}}],
     "corpus.pairs": [
         {"with": {"pairs": 8, "shortest": 3, "longest": 9}},
         {"with": {"pairs": 100, "shortest": 5, "longest": 5}, "without": ["selection"]},
@@ -76,12 +85,23 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["selection"],
         },
     ],
+    "score.language": [{}, {"with": {"languages": ["fr", "zh"]}}],
+    "score.latex": [{}, {"with": {"sure": 2}}],
+    "score.lines": [
+        {"with": {"rules": ["redstone"]}},
+        {"with": {"rules": ["pattern", "few_words"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
+    ],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "score.perplexity_correlation": [
         {"with": {"abilities": [0.3, 0.4]}},
         {"with": {"abilities": [2.0, 1.0], "group": "license"}, "without": ["within"]},
     ],
+    "score.personal": [{}, {"with": {"region": "DE"}}],
     "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
+    "score.questions": [
+        {},
+        {"with": {"url": "source", "page": {"chars": [1, 100], "lines": [1, 9], "longest": [1, 99]}}},
+    ],
     "score.rater": [{}, {"with": {"segment": 50, "values": [0.0, 1.0]}, "without": ["selection"]}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
