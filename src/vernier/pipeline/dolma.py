@@ -51,11 +51,22 @@ def files(folder: Path, name: str, own: Sequence[Own]) -> list[Path]:
     return [folder / DOCUMENTS / name, *(folder / ATTRIBUTES / node / name for node in _nodes(own))]
 
 
+def keys(own: Sequence[Own]) -> dict[str, str]:
+    """The attributes by our columns' names: of node and column, in letters that the toolkit's filters can hold."""
+    found: dict[str, str] = {}
+    for one in own:
+        key = re.sub(r"\W", "_", f"{one.node}__{one.column}", flags=re.ASCII)
+        while key in found.values():
+            key += "_"
+        found[one.name] = key
+    return found
+
+
 def write(task: Task, ledger: dict[str, int]) -> None:
     """Write a shard: `task.path` is that of its documents, the attributes lie beside."""
     documents = Path(task.path)
     paths = files(documents.parent.parent, documents.name, task.own)
-    keys = {one.name: key for one, key in zip(task.own, _keys(task.own), strict=True)}
+    named = keys(task.own)
     with contextlib.ExitStack() as stack:
         into, *beside = [stack.enter_context(_open(path)) for path in paths]
         for table in kept.kept(task, ledger):
@@ -65,7 +76,7 @@ def write(task: Task, ledger: dict[str, int]) -> None:
                 into.write(to_json(document) + b"\n")
                 for node, file in zip(_nodes(task.own), beside, strict=True):
                     spans = {
-                        keys[own.name]: _span(document["text"], values[own.name])
+                        named[own.name]: _span(document["text"], values[own.name])
                         for own in task.own
                         if own.node == node
                     }
@@ -95,17 +106,6 @@ def _span(text: str, value: float | None) -> list[list[float]]:
 
 def _nodes(own: Sequence[Own]) -> list[str]:
     return list(dict.fromkeys(one.node for one in own))
-
-
-def _keys(own: Sequence[Own]) -> list[str]:
-    """The attributes' names: those of node and column, in letters that the toolkit's filters (JSONPath) can hold."""
-    keys: list[str] = []
-    for one in own:
-        key = re.sub(r"\W", "_", f"{one.node}__{one.column}", flags=re.ASCII)
-        while key in keys:
-            key += "_"
-        keys.append(key)
-    return keys
 
 
 @contextlib.contextmanager

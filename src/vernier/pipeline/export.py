@@ -114,6 +114,7 @@ def export(
             summary["columns"] = [*columns, *(one.name for one in own)]
             files = written
             if format == "dolma":
+                summary["columns"] = [*columns, *dolma.keys(own).values()]
                 files = [path for file in written for path in dolma.files(folder, file.name, own)]
         summary["files"] = [file.relative_to(folder).as_posix() for file in files]
         if format == "hf":
