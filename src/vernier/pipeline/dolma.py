@@ -16,9 +16,9 @@ import contextlib
 import gzip
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from vernier.core.errors import RecipeError
 from vernier.core.shard import Inputs
@@ -109,7 +109,7 @@ def _nodes(own: Sequence[Own]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
+def _open(path: Path) -> Generator[gzip.GzipFile]:
     """A gzip file whose bytes depend only on what is written: no name, no time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", LEVEL, raw, mtime=0) as file:
