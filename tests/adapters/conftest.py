@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +44,9 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     folder = tmp_path_factory.mktemp("adapters")
     for i in range(3):
         write_jsonl(folder / "data" / f"part-{i}.jsonl", range(i * 40, i * 40 + 40))
-    (folder / "data" / "part-3.jsonl").write_text(
-        '{"id": "empty", "text": ""}\n{"id": "odd", "text": "naïve 🙂 text"}\n'
-    )
-    recipe = small_recipe(str(folder / ".vernier"), paths=[str(folder / "data" / "*.jsonl")])
+    odd = [{"id": "empty", "text": ""}, {"id": "odd", "text": "naïve 🙂 text"}]
+    (folder / "data" / "part-3.jsonl").write_text("".join(json.dumps(one) + "\n" for one in odd))
+    recipe = small_recipe(str(folder / ".vernier"), paths=[str(folder / "data" / "*.jsonl")], columns=["page"])
     recipe.add("surface", Surface(), corpus="clean", on=ONE)
     recipe.add("stops", Threshold(by="low_symbol_share", at_least=-0.02), corpus="clean", a="surface", on=ONE)
     recipe.add("pages", Slice(range=(0.2, 0.7), group="page"), corpus="clean", on=ONE)
@@ -58,9 +58,9 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     recipe.add("pair", excess, corpus="clean", a="nll_small", b="nll_large", on=ONE)
     done = run(recipe, out=folder / "run", quiet=True)
     paths = sorted((done.folder / "clean").glob("*.parquet"))
-    rows = pa.concat_tables([pq.read_table(path, columns=["id", "text", "domain"]) for path in paths]).to_pylist()
-    pages = [f"p{row['id'][1:]}" if row["id"][1:].isdigit() else None for row in rows]
-    return Reference(folder, done, [{**row, "page": page} for row, page in zip(rows, pages, strict=True)])
+    columns = ["id", "text", "domain", "page"]
+    documents = pa.concat_tables([pq.read_table(path, columns=columns) for path in paths]).to_pylist()
+    return Reference(folder, done, documents)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from datatrove.pipeline.writers import JsonlWriter
 from tests.adapters.conftest import Reference
 
 from vernier.adapters.datatrove import Kept, Scores
+from vernier.core.errors import DataError, RecipeError
 from vernier.models import load
 
 Same = Callable[[pa.Table, Callable[[str], list[Any]]], None]
@@ -124,19 +125,17 @@ if __name__ == "__main__":
 
 
 def test_documents_without_a_score_are_dropped_as_such() -> None:
-    documents = [
-        Document("a", "0", metadata={"s.value": 2.0}),
-        Document("b", "1", metadata={"s.value": None}),
-        Document("c", "2", metadata={"s.value": float("nan")}),
-        Document("d", "3"),
-        Document("e", "4", metadata={"s.value": 0.0}),
-    ]
+    values = [2.0, None, float("nan"), 0.0]
+    documents = [Document("a", str(i), metadata={"s.value": value}) for i, value in enumerate(values)]
     keep = Kept("select.threshold", a="s", by="a.value", at_least=1.0)
-    assert keep.filter_batch(documents) == [
-        True,
-        (False, "not_scored"),
-        (False, "undefined"),
-        (False, "not_scored"),
-        (False, "below_cut"),
-    ]
-    assert keep.filter(documents[0]) is True and keep.filter(documents[3]) == (False, "not_scored")
+    answers = [True, (False, "not_scored"), (False, "undefined"), (False, "below_cut")]
+    assert keep.filter_batch(documents) == [keep.filter(one) for one in documents] == answers
+
+
+def test_a_document_that_no_step_scored_is_an_error_whatever_its_company() -> None:
+    scored, not_scored = Document("a", "0", metadata={"s.value": 2.0}), Document("b", "lost")
+    keep = Kept("select.threshold", a="s", by="a.value", at_least=1.0)
+    with pytest.raises(DataError, match=r"was not scored[\s\S]*document lost"):
+        keep.filter_batch([scored, not_scored])
+    with pytest.raises(RecipeError, match=r"no columns s\.\*"):
+        keep.filter(not_scored)

@@ -31,7 +31,7 @@ statistics count the reasons. A step with a model names its folder: `Scores("sco
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 from datatrove.data import Document
@@ -41,6 +41,7 @@ from datatrove.utils.batching import batched
 from datatrove.utils.typeshelper import StatHints
 
 from vernier.adapters.outside import Documents, Outside, Table
+from vernier.core.errors import DataError
 from vernier.models.load import keeping
 
 BATCH = 1000  # documents that a plugin sees at once: no value depends on it
@@ -74,7 +75,7 @@ class Scores(PipelineStep):
                 stack.enter_context(keeping(folder))
             for batch in batched(data or (), self.batch_size):
                 with self.track_time("batch"):
-                    made = self.outside.over(_documents(batch))
+                    made = self.outside.over(_documents(batch, self.outside.tables))
                 columns = [(f"{self.name}.{name}", made.column(name).to_pylist()) for name in made.column_names]
                 for row, doc in enumerate(batch):
                     doc.metadata |= {name: values[row] for name, values in columns}
@@ -101,17 +102,27 @@ class Kept(BaseFilter):
 
     def filter_batch(self, batch: list[Document]) -> list[bool | tuple[bool, str]]:
         """Of each document: True, or False and the reason."""
-        made = self.outside.over(_documents(batch))
+        made = self.outside.over(_documents(batch, self.outside.tables))
         counts, reasons = (made.column(name).to_pylist() for name in ("count", "reason"))
         return [count > 0 or (False, reason) for count, reason in zip(counts, reasons, strict=True)]
 
 
-def _documents(batch: list[Document]) -> Documents:
+def _documents(batch: list[Document], beside: Mapping[str, Table]) -> Documents:
+    """A batch. A field that a document lacks is null, but for a score, which an earlier step must have put there."""
+    scores = tuple(f"{table.name}." for table in beside.values())
+
     def column(name: str) -> list[Any]:
         if name in ("text", "id"):
             return [getattr(doc, name) for doc in batch]
+        lacking = next((doc.id for doc in batch if name not in doc.metadata), None)
+        if lacking is not None and name.startswith(scores):
+            raise DataError(
+                "a document was not scored",
+                where=f"document {lacking}",
+                expected=f"{name} in its metadata",
+                do="let every document pass the step that scores it",
+            )
         return [doc.metadata.get(name) for doc in batch]
 
-    return Documents(
-        len(batch), list(dict.fromkeys(["text", "id", *(n for doc in batch for n in doc.metadata)])), column
-    )
+    names = dict.fromkeys(name for doc in batch for name in ("text", "id", *doc.metadata))
+    return Documents(len(batch), names, column)

@@ -183,6 +183,13 @@ class _Batch(Shard):
         self.inputs, self.index, self.seed, self.rows = inputs, 0, inputs.seed, documents.number
         self.skip, self.left_out = None, Counter[str]()
         self._documents, self._beside = documents, beside
+        for label, table in beside.items():
+            if not self.columns(label):
+                raise RecipeError(
+                    f"the documents have no columns {table.name}.*, which {label!r} stands for",
+                    found=", ".join(documents.names),
+                    do=f"score them first, under the name {table.name!r}",
+                )
 
     def columns(self, name: str) -> list[str]:
         if name in self._beside:
@@ -199,8 +206,8 @@ class _Batch(Shard):
                 whose = f"columns {self._beside[name].name}.*" if name in self._beside else "columns"
                 raise RecipeError(
                     f"the documents have no column {column!r}",
-                    found=f"{whose}: {', '.join(known) or 'none'}",
-                    do=nearest(column, known) if known else "score the documents first, under that name",
+                    found=f"{whose}: {', '.join(known)}",
+                    do=nearest(column, known),
                 )
         make = self._corpus if name == "corpus" else lambda column: self._score(self._beside[name].name, column)
         return pa.table({column: make(column) for column in columns})
