@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.adapters.conftest import Reference
+from tests.test_floors import python
 
 from vernier.adapters.outside import Documents, Outside, Table
 from vernier.core import plugin
@@ -128,3 +129,12 @@ def test_no_setting_of_a_scorer_has_the_name_of_an_input_or_of_an_adapter() -> N
         if cls.makes in ("scores", "selection"):
             settings = {field.name for field in dataclasses.fields(cls)}
             assert not settings & {*cls.takes, "do", "name", "text", "batch_size", "exclusion_writer"}
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    code = (
+        "from vernier.adapters.datasets import Kept, Scores\n"
+        "rows = Scores('score.surface')({'text': ['two words']})\n"
+        "print(rows['surface.num_words'], Kept('select.slice', range=(0, 1))({'text': 'one row'}))"
+    )
+    assert python(code, block=("torch", "transformers", "datasets", "datatrove", "scipy")) == "[2] True\n"
