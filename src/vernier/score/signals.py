@@ -62,15 +62,14 @@ class Signals:
 
     def count(self, texts: pa.LargeStringArray) -> dict[str, NDArray[np.int64]]:
         """Every column of each text, int64 [rows]."""
-        from vernier.score.scan.document import count
+        from vernier.score.scan.texts import count
 
         asked = {
             "repetition": REPETITION in self.families,
             "lines": FINEWEB in self.families,
             "c4": C4 in self.families,
         }
-        found = count(*_bytes(texts), **asked)
-        columns = {name: np.ascontiguousarray(found[:, place]) for place, name in enumerate(SIGNALS)}
+        columns = count(*_bytes(texts), **asked)
         if self.bad_words:
             columns[BAD_WORDS] = self._bad(texts)
         return {name: columns[name] for name in self.columns}

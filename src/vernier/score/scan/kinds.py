@@ -10,7 +10,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-SPACE, ALPHA, ALNUM, TERMINAL, CLOSER, WIDE = (1 << bit for bit in range(6))
+from vernier.score.scan.kernel import ALNUM, ALPHA, CLOSER, SPACE, TERMINAL, WIDE
+
 # The property Sentence_Terminal of the Unicode Character Database (PropList.txt), code points in hexadecimal.
 _TERMINAL = """
 21 2e 3f 589 61d-61f 6d4 700-702 7f9 837 839 83d-83e 964-965 104a-104b 1362 1367-1368 166e 1735-1736 17d4-17d5 1803

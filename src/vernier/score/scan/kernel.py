@@ -1,64 +1,148 @@
-"""The pass over one document: every count of `vernier.core.rules.SIGNALS` but that of bad words."""
+"""The compiled pass: one look at each character of a text, then its lines, paragraphs, sentences and words in a row.
+
+Hashes of 64 bits stand for these: two different ones have the same hash once in 2^64 pairs. The table that tells
+whether one came before is open addressing with linear probing; a slot counts as filled if its stamp is that of the
+current question, so that nothing is cleared between questions.
+
+numba keeps compiled code beside this file and makes it anew when this file changes, and only then: so everything that
+is compiled is here, and what other files decide comes as an argument. Where nothing can be written each process
+compiles for itself (some ten seconds).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from vernier.core.rules import DUPLICATE, SHORT_LINE, SIGNALS, STOP_WORDS, TOP
-from vernier.score.scan.compiled import SEED, compiled, mixed
-from vernier.score.scan.kinds import ALNUM, ALPHA, CLOSER, SPACE, TERMINAL, WIDE, kinds, phrases
-from vernier.score.scan.repeats import commonest, covered, longer, repeated, table
-
+SEED = np.uint64(0x243F6A8885A308D3)  # the first 64 bits of pi behind the point
+FACTOR = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
+HALF = np.uint64(32)
+SPACE, ALPHA, ALNUM, TERMINAL, CLOSER, WIDE = (1 << bit for bit in range(6))  # what a character is; WIDE: beyond ASCII
 LONG_WORD = 1000  # characters; a line with a longer word is none that C4 keeps: c4_utils.py
 C4_WORDS = 5  # of a line that C4 keeps: C4, 2.2
-_PLACE = {name: place for place, name in enumerate(SIGNALS)}
-CHARS, WORDS, ALNUM_WORDS, ALNUM_WORD_CHARS, ALPHA_WORDS = (
-    _PLACE[f"num_{name}"] for name in ("chars", "words", "alnum_words", "alnum_word_chars", "alpha_words")
-)
-STOP_KINDS, HASHES, ELLIPSES = (_PLACE[f"num_{name}"] for name in ("stop_word_kinds", "hashes", "ellipses"))
-NEWLINES, LINE_CHARS, LINES = (_PLACE[f"num_{name}"] for name in ("newlines", "line_chars", "lines"))
-BULLET_LINES, ELLIPSIS_LINES, FULL_LINES = (_PLACE[f"num_{n}_lines"] for n in ("bullet", "ellipsis", "full"))
-PUNCTUATED_LINES, SHORT_LINES = (_PLACE[f"num_{name}_lines"] for name in ("punctuated", "short"))
-# a count of units is followed by that of repeated ones and that of their characters
-DUP_LINES, PARAGRAPHS, SENTENCES = (_PLACE[f"num_{name}"] for name in ("dup_lines", "paragraphs", "sentences"))
-TOP_CHARS, DUP_CHARS = _PLACE[f"top_{TOP[0]}gram_chars"], _PLACE[f"dup_{DUPLICATE[0]}gram_chars"]
-CURLY, LOREM = _PLACE["num_curly_brackets"], _PLACE["num_lorem_ipsum"]
-JAVASCRIPT_LINES, POLICY_LINES, C4_SENTENCES = (
-    _PLACE[f"num_{name}"] for name in ("javascript_lines", "policy_lines", "c4_sentences")
-)
-LAST_TOP, FIRST_DUPLICATE, LAST_DUPLICATE, FIRST_TOP = TOP[-1], DUPLICATE[0], DUPLICATE[-1], TOP[0]
-STOPS = np.array([int.from_bytes(word.encode(), "little") for word in STOP_WORDS], np.uint64)
-LONGEST_STOP = max(map(len, STOP_WORDS))
 NEWLINE, DOT, ELLIPSIS, HASH, BULLET, DASH, QUOTE = (ord(c) for c in '\n.\u2026#\u2022-"')
 OPENING, QUESTION, EXCLAMATION = (ord(c) for c in "{?!")
-LINE, PARAGRAPH, SENTENCE = range(3)  # rows of `units`
+LINE, PARAGRAPH, SENTENCE = range(3)  # rows of hashes and lengths
+# What is counted, in this order, as `vernier.core.rules` names it; then the commonest words in a row, then those that
+# came before, a column for each length.
+COUNTED = (
+    *("num_chars", "num_words", "num_alnum_words", "num_alnum_word_chars", "num_alpha_words", "num_stop_word_kinds"),
+    *("num_hashes", "num_ellipses", "num_newlines", "num_line_chars", "num_lines", "num_bullet_lines"),
+    *("num_ellipsis_lines", "num_full_lines", "num_punctuated_lines", "num_short_lines"),
+    *("num_dup_lines", "num_dup_line_chars", "num_paragraphs", "num_dup_paragraphs", "num_dup_paragraph_chars"),
+    *("num_sentences", "num_dup_sentences", "num_dup_sentence_chars"),
+    *("num_curly_brackets", "num_lorem_ipsum", "num_javascript_lines", "num_policy_lines", "num_c4_sentences"),
+)
+CHARS, WORDS, ALNUM_WORDS, ALNUM_WORD_CHARS, ALPHA_WORDS, STOP_KINDS = range(6)
+HASHES, ELLIPSES, NEWLINES, LINE_CHARS, LINES, BULLET_LINES = range(6, 12)
+ELLIPSIS_LINES, FULL_LINES, PUNCTUATED_LINES, SHORT_LINES = range(12, 16)
+DUP_LINES, PARAGRAPHS, SENTENCES = 16, 18, 21  # followed by repeated ones, and by their characters
+CURLY, LOREM, JAVASCRIPT_LINES, POLICY_LINES, C4_SENTENCES, GRAMS = range(24, 30)
 
 
-def count(
-    data: NDArray[np.uint8], bounds: NDArray[np.int64], *, repetition: bool, lines: bool, c4: bool
-) -> NDArray[np.int64]:
-    """The counts of each text, int64 [rows, signals]; 0 where they were not asked for.
-
-    data        UTF-8 of all texts, one behind the other
-    bounds      where each begins and the last ends, int64 [rows + 1]
-    repetition  also everything that comes twice
-    lines       at least lines that come twice
-    c4          also phrases, and what C4 keeps
-    """
-    out = np.zeros((len(bounds) - 1, len(SIGNALS)), np.int64)
-    longest = int(np.diff(bounds).max(initial=0))
-    room = longest // 2 + 2  # words, lines, sentences and paragraphs have a byte, and one stands between them
-    units = np.zeros((3, room), np.uint64), np.zeros((3, room), np.int64)
-    words = np.zeros(room, np.uint64), np.zeros(room, np.uint64), np.zeros(room + 1, np.int64)
-    _count(data, bounds, kinds(), *phrases(), repetition, lines, c4, *units, *words, *table(room), out)
-    return out
+def compiled(function: Callable[..., Any]) -> Any:
+    try:
+        return numba.njit(cache=True)(function)
+    except RuntimeError:  # numba finds no folder that it may write to
+        return numba.njit(function)
 
 
 @compiled
-def _count(
+def mixed(state: np.uint64, value: np.uint64) -> np.uint64:
+    """The hash of a sequence, one value longer."""
+    state = (state ^ value) * FACTOR
+    return state ^ (state >> HALF)
+
+
+@compiled
+def mask_of(most: int) -> int:
+    """One less than the part of the table that a question about `most` hashes uses: a small document stays in cache."""
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    return size - 1
+
+
+@compiled
+def slot_of(value: np.uint64, keys: Any, stamps: Any, stamp: int, mask: int) -> np.int64:
+    """The slot that holds a hash, or the empty one that it would take."""
+    spread = value * FACTOR
+    slot = np.int64(spread ^ (spread >> HALF)) & mask
+    while stamps[slot] == stamp and keys[slot] != value:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@compiled
+def repeated(hashes: Any, lengths: Any, number: int, keys: Any, stamps: Any, stamp: int) -> tuple[int, int]:
+    """How many of the first `number` hashes came before, and the sum of their lengths."""
+    mask = mask_of(number)
+    times, size = 0, 0
+    for i in range(number):
+        slot = slot_of(hashes[i], keys, stamps, stamp, mask)
+        if stamps[slot] == stamp:
+            times += 1
+            size += lengths[i]
+        else:
+            stamps[slot] = stamp
+            keys[slot] = hashes[i]
+    return times, size
+
+
+@compiled
+def longer(grams: Any, words: Any, number: int, n: int) -> None:
+    """Hashes of n - 1 words in a row become those of n, of which there are `number`."""
+    for i in range(number):
+        grams[i] = grams[i] * FACTOR + words[i + n - 1]
+
+
+@compiled
+def commonest(
+    grams: Any, before: Any, number: int, n: int, keys: Any, stamps: Any, firsts: Any, times: Any, stamp: int
+) -> int:
+    """Characters, spaces between the words included, of the commonest n words in a row, each time that it comes.
+
+    Of equally common ones that which came first. before: characters before each word.
+    """
+    mask = mask_of(number)
+    best, where = 0, 0
+    for i in range(number):
+        slot = slot_of(grams[i], keys, stamps, stamp, mask)
+        if stamps[slot] == stamp:
+            times[slot] += 1
+        else:
+            stamps[slot] = stamp
+            keys[slot] = grams[i]
+            firsts[slot] = i
+            times[slot] = 1
+        if times[slot] > best or (times[slot] == best and firsts[slot] < where):
+            best, where = times[slot], firsts[slot]
+    return best * (before[where + n] - before[where] + n - 1)
+
+
+@compiled
+def covered(grams: Any, before: Any, number: int, n: int, keys: Any, stamps: Any, stamp: int) -> int:
+    """Characters of words, no spaces, in n words in a row that came before. What follows such a find is looked at only
+    behind it, so that no word counts twice."""
+    mask = mask_of(number)
+    size, i = 0, 0
+    while i < number:
+        slot = slot_of(grams[i], keys, stamps, stamp, mask)
+        if stamps[slot] == stamp:
+            size += before[i + n] - before[i]
+            i += n
+        else:
+            stamps[slot] = stamp
+            keys[slot] = grams[i]
+            i += 1
+    return size
+
+
+@compiled
+def count(
     data: Any,
     bounds: Any,
     kinds_of: Any,
@@ -67,6 +151,10 @@ def _count(
     repetition: bool,
     lines: bool,
     c4: bool,
+    stops: Any,
+    short_line: int,
+    top: tuple[int, int],
+    last: int,
     hashes: Any,
     lengths: Any,
     words: Any,
@@ -81,9 +169,8 @@ def _count(
     stamp = 0
     for row in range(len(bounds) - 1):
         counts = out[row]
-        _walk(
-            data, bounds[row], bounds[row + 1], kinds_of, phrase, phrase_at, c4, hashes, lengths, words, before, counts
-        )
+        text = data[bounds[row] : bounds[row + 1]]
+        walk(text, kinds_of, phrase, phrase_at, c4, stops, short_line, hashes, lengths, words, before, counts)
         if lines or repetition:
             stamp += 1
             found = repeated(hashes[LINE], lengths[LINE], counts[FULL_LINES], keys, stamps, stamp)
@@ -96,28 +183,28 @@ def _count(
             counts[place + 1], counts[place + 2] = found
         number = counts[WORDS]
         grams[:number] = words[:number]
-        for n in range(FIRST_TOP, LAST_DUPLICATE + 1):
+        for n in range(top[0], last + 1):
             runs = number - n + 1
             if runs <= 0:
                 break
             longer(grams, words, runs, n)
             stamp += 1
-            if n <= LAST_TOP:
+            if n <= top[1]:
                 size = commonest(grams, before, runs, n, keys, stamps, firsts, times, stamp)
-                counts[TOP_CHARS + n - FIRST_TOP] = size
             else:
-                counts[DUP_CHARS + n - FIRST_DUPLICATE] = covered(grams, before, runs, n, keys, stamps, stamp)
+                size = covered(grams, before, runs, n, keys, stamps, stamp)
+            counts[GRAMS + n - top[0]] = size
 
 
 @compiled
-def _walk(
+def walk(
     data: Any,
-    start: int,
-    end: int,
     kinds_of: Any,
     phrase: Any,
     phrase_at: Any,
     c4: bool,
+    stops: Any,
+    short_line: int,
     hashes: Any,
     lengths: Any,
     words: Any,
@@ -128,13 +215,13 @@ def _walk(
 
     The end of the text is taken for one more line feed, which counts for nothing by itself.
     """
-    stops, word_chars, word_bits, word_at = 0, 0, 0, start
+    end, seen_stops, word_chars, word_bits, word_at = len(data), 0, 0, 0, 0
     word_hash, line_hash, paragraph_hash, sentence_hash = SEED, SEED, SEED, SEED
     paragraph_chars, sentence_chars, sentence_end_chars, ending = 0, 0, 0, 0
     sentence_end_hash = SEED
-    line_at, line_chars, line_words, line_sentences, first, last, dots, tail = start, 0, 0, 0, 0, 0, 0, 0
+    line_at, line_chars, line_words, line_sentences, first, last, dots, tail = 0, 0, 0, 0, 0, 0, 0, 0
     long_word, javascript, policy = False, False, False
-    at = start
+    at = 0
     before[0] = 0
     while True:
         over = at >= end
@@ -168,13 +255,13 @@ def _walk(
                     counts[ALPHA_WORDS] += 1
                 if word_chars > LONG_WORD:
                     long_word = True
-                if at - word_at <= LONGEST_STOP:
+                if at - word_at <= 8:
                     packed = np.uint64(0)
                     for i in range(at - 1, word_at - 1, -1):
                         packed = packed << np.uint64(8) | np.uint64(data[i])
-                    for i in range(len(STOPS)):
-                        if STOPS[i] == packed:
-                            stops |= 1 << i
+                    for i in range(len(stops)):
+                        if stops[i] == packed:
+                            seen_stops |= 1 << i
                 word_chars, word_bits, word_hash = 0, 0, SEED
             dots = 0
             if sentence_chars > 0 and (ending > 0 or point == NEWLINE):
@@ -211,7 +298,7 @@ def _walk(
                     counts[ELLIPSIS_LINES] += 1
                 if np.int64(kinds_of[last]) & TERMINAL:
                     counts[PUNCTUATED_LINES] += 1
-                if line_chars <= SHORT_LINE:
+                if line_chars <= short_line:
                     counts[SHORT_LINES] += 1
                 if javascript:
                     counts[JAVASCRIPT_LINES] += 1
@@ -271,7 +358,7 @@ def _walk(
         if c4:
             letter = point | 0x20
             for i in range(len(phrase_at) - 1):
-                if letter == phrase[phrase_at[i]] and _stands(data, at, end, phrase, phrase_at[i], phrase_at[i + 1]):
+                if letter == phrase[phrase_at[i]] and stands(data, at, end, phrase, phrase_at[i], phrase_at[i + 1]):
                     if i == 0:
                         counts[LOREM] += 1
                     elif i == 1:
@@ -280,12 +367,12 @@ def _walk(
                         policy = True
         at += width
     counts[LINE_CHARS] = counts[CHARS] - counts[NEWLINES]
-    for i in range(len(STOPS)):
-        counts[STOP_KINDS] += stops >> i & 1
+    for i in range(len(stops)):
+        counts[STOP_KINDS] += seen_stops >> i & 1
 
 
 @compiled
-def _stands(data: Any, at: int, end: int, phrase: Any, first: int, last: int) -> bool:
+def stands(data: Any, at: int, end: int, phrase: Any, first: int, last: int) -> bool:
     """Whether a phrase stands here, in capital or small letters."""
     if at + last - first > end:
         return False
