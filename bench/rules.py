@@ -31,8 +31,7 @@ LEFT_OUT = ("mixture_small",)  # a sample of the others
 CODE = "standard_library"
 AT_ONCE = 1000  # documents whose signals are counted together
 OTHERS: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "other languages (short_howto, not English)": lambda one: one["domain"] == "short_howto" and one["lang"] != "en",
-    "English beside them (short_howto, English)": lambda one: one["domain"] == "short_howto" and one["lang"] == "en",
+    "other languages than English (short_howto)": lambda one: one["domain"] == "short_howto" and one["lang"] != "en",
     "mathematics in LaTeX (math_latex)": lambda one: one["domain"] == "math_latex",
     "mathematics in words (math_qa)": lambda one: one["domain"] == "math_qa",
     "technical specifications (tech_spec)": lambda one: one["domain"] == "tech_spec",

@@ -104,7 +104,7 @@ class Rule:
     wanted  the side of the limit that is kept; the limit itself is
     limits  by preset
     source  of the limits
-    harms   documents that it throws out though they are good, as measured; "" where that is under one in a hundred
+    harms   what it throws out, alone, of kinds that it was not made for, as measured; "" where that is little
     """
 
     family: str
@@ -151,25 +151,62 @@ def _share(says: str, part: str, whole: str, limits: Mapping[str, float], source
 
 
 RULES: Mapping[str, Rule] = {
-    "few_words": Rule(GOPHER, "number of words", "num_alnum_words", None, "at least", _both(50), _BOTH),
+    "few_words": Rule(
+        GOPHER,
+        "number of words",
+        "num_alnum_words",
+        None,
+        "at least",
+        _both(50),
+        _BOTH,
+        harms="5 % of school mathematics in words, 13 % of source code files",
+    ),
     "many_words": Rule(GOPHER, "number of words", "num_alnum_words", None, "at most", _both(100_000), _BOTH),
     "short_words": Rule(
         GOPHER, "mean word length", "num_alnum_word_chars", "num_alnum_words", "at least", _both(3), _BOTH
     ),
     "long_words": Rule(
-        GOPHER, "mean word length", "num_alnum_word_chars", "num_alnum_words", "at most", _both(10), _BOTH
+        GOPHER,
+        "mean word length",
+        "num_alnum_word_chars",
+        "num_alnum_words",
+        "at most",
+        _both(10),
+        _BOTH,
+        harms="11 % of short texts in other languages, 33 % of source code files",
     ),
-    "hashes": _share("number signs by word", "num_hashes", "num_words", _both(0.1), _BOTH),
+    "hashes": _share(
+        "number signs by word",
+        "num_hashes",
+        "num_words",
+        _both(0.1),
+        _BOTH,
+        harms="9 % of source code files",
+    ),
     "ellipses": _share("ellipses by word", "num_ellipses", "num_words", _both(0.1), _BOTH),
     "bullet_lines": _share("share of lines with a bullet", "num_bullet_lines", "num_lines", _both(0.9), _BOTH),
     "ellipsis_lines": _share(
         "share of lines that end in an ellipsis", "num_ellipsis_lines", "num_lines", _both(0.3), _BOTH
     ),
     "alpha_words": Rule(
-        GOPHER, "share of words with a letter", "num_alpha_words", "num_words", "at least", _both(0.8), _BOTH
+        GOPHER,
+        "share of words with a letter",
+        "num_alpha_words",
+        "num_words",
+        "at least",
+        _both(0.8),
+        _BOTH,
+        harms="40 % of school mathematics in words, 15 % of short texts in other languages, 23 % of source code files",
     ),
     "stop_words": Rule(
-        GOPHER, "number of different stop words", "num_stop_word_kinds", None, "at least", _both(2), _BOTH
+        GOPHER,
+        "number of different stop words",
+        "num_stop_word_kinds",
+        None,
+        "at least",
+        _both(2),
+        _BOTH,
+        harms="99 % of texts in other languages than English, 7 % of school mathematics, 24 % of source code files",
     ),
     "dup_paragraphs": _share(
         "share of paragraphs that came before", "num_dup_paragraphs", "num_paragraphs", _a1(0.3), _A1
@@ -178,7 +215,12 @@ RULES: Mapping[str, Rule] = {
         "share of characters in paragraphs that came before", "num_dup_paragraph_chars", "num_chars", _a1(0.2), _A1
     ),
     "dup_lines": _share(
-        "share of lines that came before", "num_dup_lines", "num_full_lines", {REPETITION: 0.3}, "Gopher, table A1"
+        "share of lines that came before",
+        "num_dup_lines",
+        "num_full_lines",
+        {REPETITION: 0.3},
+        "Gopher, table A1",
+        harms="9 % of source code files",
     ),
     "dup_line_chars": _share(
         "share of characters in lines that came before",
@@ -186,6 +228,7 @@ RULES: Mapping[str, Rule] = {
         "num_chars",
         {REPETITION: 0.2},
         "Gopher, table A1",
+        harms="3 % of short texts in other languages, 16 % of source code files",
     ),
     "dup_sentences": _share(
         "share of sentences that came before",
@@ -193,6 +236,7 @@ RULES: Mapping[str, Rule] = {
         "num_sentences",
         {REDSTONE: 0.3},
         "RedStone, Gopher step: sentences in the place of lines",
+        harms="13 % of source code files",
     ),
     "dup_sentence_chars": _share(
         "share of characters in sentences that came before",
@@ -200,6 +244,7 @@ RULES: Mapping[str, Rule] = {
         "num_chars",
         {REDSTONE: 0.2},
         "RedStone, Gopher step: sentences in the place of lines",
+        harms="3 % of short texts in other languages, 9 % of source code files",
     ),
     **{
         f"top_{n}gram": _share(
@@ -208,6 +253,7 @@ RULES: Mapping[str, Rule] = {
             "num_chars",
             _a1(limit),
             _A1,
+            "4 to 8 % of source code files",
         )
         for n, limit in zip(TOP, (0.20, 0.18, 0.16), strict=True)
     },
@@ -218,11 +264,20 @@ RULES: Mapping[str, Rule] = {
             "num_chars",
             _a1(limit),
             _A1,
+            "2 to 12 % of short texts in other languages, 5 to 6 % of source code files",
         )
         for n, limit in zip(DUPLICATE, (0.15, 0.14, 0.13, 0.12, 0.11, 0.10), strict=True)
     },
     "curly_brackets": Rule(
-        C4, "number of curly brackets", "num_curly_brackets", None, "at most", {C4: 0}, "C4, 2.2: any page with one"
+        C4,
+        "number of curly brackets",
+        "num_curly_brackets",
+        None,
+        "at most",
+        {C4: 0},
+        "C4, 2.2: any page with one",
+        harms="100 % of mathematics in LaTeX, 41 % of technical specifications, 57 % of source code files, 99 % of how-tos "
+        "with commands",
     ),
     "lorem_ipsum": Rule(
         C4, "number of lorem ipsum", "num_lorem_ipsum", None, "at most", {C4: 0}, "C4, 2.2: any page with it"
@@ -235,6 +290,7 @@ RULES: Mapping[str, Rule] = {
         "at least",
         {C4: 3},
         "C4, 2.2 (v4: fewer than 3; its first version and datatrove: 5) and c4_utils.py",
+        harms="15 % of short texts in other languages, 7 % of school mathematics, 41 % of source code files",
     ),
     "javascript_lines": _share(
         "share of lines with javascript",
@@ -267,6 +323,7 @@ RULES: Mapping[str, Rule] = {
         "at least",
         {FINEWEB: 0.12},
         "FineWeb, 3.6, and its released code",
+        harms="20 % of technical specifications, 3 % of mathematics in LaTeX, 90 % of source code files",
     ),
     "short_lines": _share(
         f"share of lines of at most {SHORT_LINE} characters",
@@ -274,6 +331,7 @@ RULES: Mapping[str, Rule] = {
         "num_full_lines",
         {FINEWEB: 0.67},
         "FineWeb, 3.6, and its released code",
+        harms="10 % of short texts in other languages, 10 % of source code files",
     ),
     "repeated_line_chars": _share(
         "share of characters in lines that came before, line feeds aside",
@@ -281,9 +339,15 @@ RULES: Mapping[str, Rule] = {
         "num_line_chars",
         {FINEWEB: 0.1},
         "FineWeb, 3.6 (its released code has 0.01)",
+        harms="13 % of short texts in other languages, 3 % of technical specifications, 38 % of source code files",
     ),
     "newlines": _share(
-        "line feeds by word", "num_newlines", "num_words", {FINEWEB: 0.3}, "FineWeb, released code; not in the paper"
+        "line feeds by word",
+        "num_newlines",
+        "num_words",
+        {FINEWEB: 0.3},
+        "FineWeb, released code; not in the paper",
+        harms="71 % of short texts in other languages, 2 % of technical specifications, 66 % of source code files",
     ),
 }
 REASONS: Mapping[str, str] = {

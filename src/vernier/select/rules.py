@@ -4,8 +4,11 @@ The rules, their limits and sources are one table, `vernier.core.rules.RULES`. T
 row has the name of the first rule that it breaks as its reason, and what that rule measured (`measured`). `vernier
 show` draws every rule with its cut, of the signals alone too, before anything is dropped.
 
-Each preset was made for English web pages. On our labelled documents (`bench/rules.py`) they throw out good documents
-of other kinds: HARMS
+The presets were made for English web pages. On our labelled documents (`bench/rules.py`) they drop the good ones of
+other kinds. Mathematics in LaTeX: c4 100 % (a curly bracket), fineweb 4 %. School mathematics in words: gopher 45 %
+(`alpha_words`, numbers), redstone_general 49 %. Technical specifications: c4 41 %, fineweb 22 %. Source code: gopher
+60 %, c4 84 %, fineweb 94 %. Other languages than English: gopher, c4 and redstone_general 99 %, fineweb 71 %. Switch
+those rules off (`limits: {curly_brackets: null}`) for such text, or give it a selection of its own.
 """
 
 from __future__ import annotations
