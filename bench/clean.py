@@ -35,7 +35,7 @@ SMALL, SMALLS = 20_000_000, (5_000_000, 20_000_000)
 PRESETS = ["gopher", "gopher_repetition", "fineweb", "c4"]
 CPU_LIMIT = 0.6  # of datatrove's CPU-seconds
 FLAT = 1.25  # peak, and time by megabyte, at the largest size over those at the smallest
-AGREE = 0.95  # least share of documents that both arms keep or both drop
+AGREE = 0.98  # least share of documents that both arms keep or both drop
 
 
 def vernier(folder: Path, size: int, workers: int) -> Usage:

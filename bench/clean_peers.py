@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,8 @@ def spans(text: str) -> list[tuple[int, int]]:
         found.append((start, end.end()))
         start = end.end()
     if text[start:].strip() or not found:
-        found.append((start, len(text)))
-    return found
+        return [*found, (start, len(text))]
+    return [*found[:-1], (found[-1][0], len(text))]
 
 
 def clean(source: Path, out: Path, workers: int) -> None:
@@ -55,8 +54,8 @@ def clean(source: Path, out: Path, workers: int) -> None:
         def sent_tokenize(self, text: str) -> list[str]:
             return [text[start:end] for start, end in spans(text)]
 
-        def span_tokenize(self, text: str) -> Iterator[tuple[int, int]]:
-            return iter(spans(text))
+        def span_tokenize(self, text: str) -> list[tuple[int, int]]:
+            return spans(text)
 
     own: Any = Own()
     schema = pa.schema([(name, pa.string()) for name in ("text", *FIELDS)])

@@ -276,8 +276,8 @@ RULES: Mapping[str, Rule] = {
         "at most",
         {C4: 0},
         "C4, 2.2: any page with one",
-        harms="100 % of mathematics in LaTeX, 41 % of technical specifications, 57 % of source code files, 99 % of how-tos "
-        "with commands",
+        harms="100 % of mathematics in LaTeX, 41 % of technical specifications, 57 % of source code files, 99 % of "
+        "how-tos with commands",
     ),
     "lorem_ipsum": Rule(
         C4, "number of lorem ipsum", "num_lorem_ipsum", None, "at most", {C4: 0}, "C4, 2.2: any page with it"

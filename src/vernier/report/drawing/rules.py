@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vernier.report.drawing.axes import NARROW, Scale, box, line, number, path, shorten, svg, text
 
-LEFT, RIGHT, STRIP, HIGH = 132, NARROW - 52, 46, 24  # where strips begin and end, how tall a row and its strip are
+LEFT, RIGHT, STRIP, HIGH = 142, NARROW - 52, 46, 24  # where strips begin and end, how tall a row and its strip are
 
 
 @dataclass(frozen=True)
