@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -58,6 +59,14 @@ def test_draws_are_uniform_and_gumbel() -> None:
     assert 60 < ((counts - 1000) ** 2 / 1000).sum() < 150  # chi-squared, 99 degrees of freedom
     noise = rng.gumbel(ids(100_000), 1, "x")
     assert abs(noise.mean() - np.euler_gamma) < 0.02 and abs(noise.var() - np.pi**2 / 6) < 0.05
+
+
+def test_the_extreme_bits_draw_finite_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap: a uniform draw of exactly 0 or 1 makes Gumbel noise infinite, and a document be kept for ever or never."""
+    extremes = np.array([0, 2**64 - 1], np.uint64)
+    monkeypatch.setattr(rng, "bits", lambda *_: extremes)
+    assert (np.array([0.0, 1.0]) != rng.uniform(ids(2), 0, "x")).all()
+    assert np.isfinite(rng.gumbel(ids(2), 0, "x")).all() and np.abs(rng.gumbel(ids(2), 0, "x")).max() < 40
 
 
 def test_neighbouring_ids_seeds_and_purposes_share_nothing() -> None:

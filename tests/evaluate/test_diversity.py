@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,10 @@ def test_a_mixed_selection_is_worth_more_than_one_of_a_kind(store: Store, tmp_pa
         half = 12.706205 * abs(values[0] - values[1]) / 2  # Student's t with one degree of freedom
         assert found[name]["high"] - found[name]["mean"] == pytest.approx(half, rel=1e-6)
     assert found["mixed"]["mean"] > found["animals"]["mean"] > 1
+    assert found["mixed"]["shift"] is False
+    _, facts = build(replace(plugin, shift=True), inputs(store, tmp_path, texts, [1, 0] * 12), tmp_path / "shifted")
+    assert facts["semantic_diversity"]["shift"] is True  # what a number means is said beside it
+    assert 1 < facts["semantic_diversity"]["mean"] < found["mixed"]["mean"]
 
 
 def test_too_small_a_selection_and_empty_texts(store: Store, tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from tests.methods.lab import Lab
 
+from vernier.models.build import Shape
 from vernier.models.flops import Cost
 from vernier.select.budget import Budget
 from vernier.select.top_k import TopK
 from vernier.testing.toy import toy_bits
+from vernier.train.pretrain import Pretrain
 
 REFERENCE, TEACHER = 1, 0  # the bits by which two bigram models predict
 
@@ -94,6 +96,18 @@ def test_the_difference_not_the_ratio_of_logarithms(lab: Lab) -> None:
     assert lab.top_k(best(1), corpus=corpus, a=a, b=b).rows == [0]
 
 
+def test_the_paper_s_examples(lab: Lab) -> None:
+    """-log p and -log p_ref by token of three of its texts: 2.94 is kept, 0.04 dropped."""
+    corpus, tokens = lab.corpus(["kept", "dropped"]), np.array([1000, 1000])
+    teacher, reference = np.array([1.26, 1.24]), np.array([4.20, 1.28])
+    a, b = (lab.table(corpus, nll=nll * tokens, num_tokens=tokens) for nll in (reference, teacher))
+    out = lab.top_k(best(1), corpus=corpus, a=a, b=b)
+    assert out.rows == [0] and out.account["cut"] == pytest.approx(0.04)
+    assert lab.top_k(best(2), corpus=corpus, a=a, b=b).account["cut"] is None
+    out = lab.top_k(TopK(by="excess_loss", keep=Budget(share=0.5)), corpus=corpus, a=b, b=a)
+    assert out.account["cut"] == pytest.approx(-2.94)
+
+
 def test_sum_and_mean_agree_at_one_length_and_not_at_several(lab: Lab) -> None:
     """The paper ranks by a sum and says that all its chunks are of one length; the code, as we do, by a mean."""
 
@@ -134,3 +148,19 @@ def test_what_scoring_cost_in_the_paper() -> None:
     training = Cost(2 * 0.21e9, 0).training(50e9, 0)
     assert training == pytest.approx(6.3e19)
     assert_allclose(2e20 / training, 3.17, atol=0.01)
+
+
+def test_what_a_teacher_at_work_costs(lab: Lab) -> None:
+    """Vanilla distillation at equal compute has 3 N_s / (3 N_s + N_t) of the 100,000 steps: by the paper 25, 45 and 65
+    thousand (by its equation 67) for three students of a teacher of 1.8B; its script for the smallest has 20,000."""
+    teacher = Cost(2 * 1.8e9, 0).forward(1, 0)
+    for parameters, steps in ((0.2e9, 25_000), (0.5e9, 45_455), (1.2e9, 66_667)):
+        alone = Cost(2 * parameters, 0).training(1, 0)
+        assert 100_000 * alone / (alone + teacher) == pytest.approx(steps, abs=1)
+    corpus, tokenizer = lab.corpus(TEXTS), lab.bytes()
+    large, small = (Pretrain(model=Shape(hidden=h, layers=1), tokens=640, context=32, batch=4) for h in (32, 16))
+    first = lab.train(large, corpus=corpus, tokenizer=tokenizer)
+    costs = [
+        lab.train(small, corpus=corpus, tokenizer=tokenizer, **more).facts["flops"] for more in ({}, {"teacher": first})
+    ]
+    assert costs[1] - costs[0] == pytest.approx(first.facts["flops"] / 3)

@@ -13,6 +13,7 @@ from vernier.core.artifact import Artifact
 from vernier.core.measures import evaluate
 from vernier.core.shard import Inputs
 from vernier.core.terms import Term
+from vernier.models.flops import Cost
 from vernier.score.combine import Combine
 from vernier.select.budget import Budget
 from vernier.select.gumbel import Gumbel
@@ -93,3 +94,16 @@ def test_criteria_are_added_raw_and_standardised_together(tmp_path: Path) -> Non
     assert pa.concat_tables(z).column("value").to_pylist() == pytest.approx(
         ((total - total.mean()) / total.std()).tolist()
     )
+
+
+def test_what_rating_a_whole_pool_cost_in_the_papers() -> None:
+    """As multiples of training 1.3B parameters on 30B tokens: QuRating's rater of 1.3B over 260B tokens 2.9, DataMan's
+    of 1.5B over 447B 5.7, Meta-rater's 25 scores (33e19 by its table) 1.4."""
+    target = Cost(2 * 1.3e9, 0).training(30e9, 0)
+    assert target == pytest.approx(2.34e20)
+    for parameters, tokens, operations, times in ((1.3e9, 260e9, 6.8e20, 2.9), (1.5e9, 447e9, 1.3e21, 5.7)):
+        cost = Cost(2 * parameters, 0).forward(tokens, 0)
+        assert cost == pytest.approx(operations, rel=0.05) and cost / target == pytest.approx(times, abs=0.05)
+    assert 33e19 / target == pytest.approx(1.41, abs=0.005)
+    # 256 proxies of 18M parameters on 0.5B tokens are not the 0.18e19 of the same table
+    assert 256 * Cost(2 * 18e6, 0).training(0.5e9, 0) == pytest.approx(1.38e19, rel=0.005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -100,6 +101,16 @@ def test_the_ratio_and_the_difference_keep_the_same(lab: Lab) -> None:
         difference, ratio = (lab.top_k(plugin, corpus=corpus, a=a, b=b) for plugin in plugins)
         assert difference.rows == ratio.rows and len(ratio.rows) == round(share * 40)
         assert ratio.account["cut"] == pytest.approx(math.exp(difference.account["cut"]))
+
+
+def test_short_documents_are_at_both_ends(lab: Lab) -> None:
+    """A mean over few tokens scatters more: of documents drawn alike, whatever their length, the extremes are short."""
+    draw = Random(0)
+    lengths = [size for size in (8, 512) for _ in range(24)]
+    corpus = lab.corpus(["".join(draw.choices("@ABC", k=size)) for size in lengths])
+    a, b = (lab.columns(lab.nll(corpus, lab.toy(bit))) for bit in (1, 0))
+    order = np.argsort(quality_factor(a["nll"], a["num_tokens"], b["nll"], b["num_tokens"]))
+    assert {lengths[row] for row in (*order[:6], *order[-6:])} == {8}
 
 
 def test_the_paper_s_diversities_are_those_of_plain_cosines() -> None:

@@ -86,6 +86,35 @@ def test_planted_losses_are_found_again(proxies: Proxies) -> None:
     )  # explained, and not learned by heart
 
 
+def test_weights_are_the_mean_of_the_best_simulated_ones(proxies: Proxies) -> None:
+    """Trap: trees are flat in steps, and the single lowest point of a plateau is chance. Against the plain search."""
+    weights, seeds = drawn(64), range(3)
+    predict = regression.fit(weights[:, [0, 2, 1]], planted(weights))  # terms by name: clean, deep, fluent
+    found = {best: [proxies.fit(weights, planted(weights), best=best, seed=s)[0] for s in seeds] for best in (1, 100)}
+    every = {best: np.array([[t.weight for t in one.terms] for one in some]) for best, some in found.items()}
+    for seed in seeds:
+        simulated = draw(("clean", "deep", "fluent"), 10_000, seed, "mix.meta_rater search")
+        foretold = predict(simulated)
+        assert len(set(foretold)) < len(foretold) / 2
+        lowest = sorted(range(len(simulated)), key=lambda row: (foretold[row], row))
+        for best in (1, 100):
+            mean = np.mean(simulated[lowest[:best]], axis=0)
+            np.testing.assert_allclose(every[best][seed], mean[[0, 2, 1]], atol=1e-9)
+    assert every[100].std(axis=0).max() < 0.5 * every[1].std(axis=0).max()  # less of it is the seed's
+
+
+def test_copies_of_a_score_share_its_weight(proxies: Proxies) -> None:
+    """Trap: how two scores that go together divide their weight means nothing. What they have together does."""
+    terms = (*TERMS, Term(column="clean", of=0))
+    weights = draw([term.name for term in terms], 256, 7, "test proxies").round(6)
+    weights /= weights.sum(axis=1, keepdims=True)
+    together = np.stack([weights[:, 0] + weights[:, 3], weights[:, 1], weights[:, 2]], axis=1)
+    fitted, _, _ = proxies.fit(weights, planted(together), terms=terms)
+    one, fluent, deep, copy = (term.weight for term in fitted.terms)
+    assert fitted.accepted and np.abs(np.array([one + copy, fluent, deep]) - BEST).max() < 0.07
+    np.testing.assert_allclose((one, copy), BEST[0] / 2, atol=0.15)
+
+
 def test_the_order_of_the_scores_orders_the_weights_and_no_more(proxies: Proxies) -> None:
     weights, order = drawn(32), [2, 0, 1]
     plain, told, _ = proxies.fit(weights, planted(weights))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from dataclasses import dataclass
@@ -199,6 +200,43 @@ def test_logits_in_small_pieces_change_nothing(
     monkeypatch.setattr(nll, "LOGITS", 61 * 3)
     pieces = nll.document_nll(model, documents, separator=0, window=WINDOW)
     np.testing.assert_allclose(pieces, whole, rtol=1e-6)
+
+
+def test_full_logits_never_exist(
+    model: Any, documents: list[NDArray[np.uint32]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trap: two models of 12 x 1,024 x 50,257 logits at once. Whatever the length, a few rows of logits are held."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Largest(TorchDispatchMode):
+        rows = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor) and out.ndim > 1 and out.shape[-1] == 61:
+                self.rows = max(self.rows, out.numel() // 61)
+            return out
+
+    monkeypatch.setattr(nll, "LOGITS", 61 * 8)
+    with Largest() as seen:
+        nll.document_nll(model, documents, separator=0, window=WINDOW)
+    assert seen.rows == 8 < max(LENGTHS)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_softmax_of_a_model_in_half_precision_is_in_float32(middling: Any, dtype: torch.dtype) -> None:
+    """Trap: a loss computed in half precision has steps of 1/32 nat. And nor here does company move a bit."""
+    half = copy.deepcopy(middling).to(dtype)
+    documents = [of_length(n) for n in (1, 5, 21, 40, 63)]
+    with threads(1):
+        found = nll.document_nll(half, documents, separator=0, window=64)
+        again = [nll.document_nll(half, [ids], separator=0, window=64)[0] for ids in documents]
+        wanted = [sum(all_at_once(half, ids, 0)) for ids in documents]
+        each = nll.token_nll(half, documents, separator=0, window=64)
+    assert found.tolist() == again
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    steps = np.concatenate(each).astype(np.float64) * 128
+    assert (steps != np.round(steps)).any()
 
 
 def test_an_architecture_that_scales_its_logits(documents: list[NDArray[np.uint32]]) -> None:

@@ -132,6 +132,17 @@ def test_the_store_is_the_same_for_any_number_of_workers(here: Path, go: Go, wor
     assert tree(here / "one") == tree(here / "many")
 
 
+def test_another_number_of_workers_goes_on_with_what_is_there(here: Path, go: Go) -> None:
+    """Trap: a state that only the same number of processes can take up. Only the lost shard is made again."""
+    done = go(small_recipe())
+    before = tree(here / ".vernier")
+    Path(done.store.path(done.artifact("clean").shards[1].data)).unlink()
+    recipe = small_recipe()
+    recipe.arm("all", **{stage: {"on": {"workers": 2}} for stage in ("clean", "pool", "keep")})
+    assert units_done(go(recipe)) == [("clean", "part-1.jsonl")]
+    assert tree(here / ".vernier") == before
+
+
 def test_the_selection_is_the_same_for_any_shard_cut(here: Path, go: Go) -> None:
     """A shard ends at a piece of 4 MB, so the corpus is large enough for several."""
     line = json.dumps({"text": "All work and no play makes Jack a dull boy. " * 20}) + "\n"

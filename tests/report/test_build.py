@@ -231,15 +231,18 @@ def test_a_run_without_arms_still_tells_what_it_did(tmp_path: Path, monkeypatch:
 def test_diversity_stands_by_arm_and_seed_and_what_an_arm_was_told_in_words(tmp_path: Path) -> None:
     measured = {"semantic_diversity": {"mean": 12.3456, "low": 11.0, "high": 13.75, "shift": False}}
     diverse = node("results", "evaluate.diversity", of="spread", arms=["contrast"], seed=1, facts=measured)
+    shifted = {"semantic_diversity": {**measured["semantic_diversity"], "shift": True}}
     told = evaluation(contrast=arm(-0.5, told=["domains", "labels"]), older=arm(0.5))
     del told["arms"]["older"]["told"]
-    nodes = {"spread@contrast@1": diverse, "comparison": node("results", "comparison", facts=comparison(told))}
+    nodes = {"spread@contrast@1": diverse, "other": node("results", "evaluate.diversity", facts=shifted)}
+    nodes |= {"comparison": node("results", "comparison", facts=comparison(told))}
     opened = folder(tmp_path / "run", nodes)
     (opened.folder / "comparison").mkdir()
     rows = {name: pa.array([], pa.string()) for name in ("evaluation", "arm", "seed", "domain", "metric", "value")}
     pq.write_table(pa.table(rows), opened.folder / "comparison" / "comparison.parquet")
     tables = Tables(build(opened))
-    assert tables.of("spread")[0] == ["spread", "contrast", "1", "12.346", "11.000 to 13.750"]
+    assert tables.of("spread")[0] == ["spread", "contrast", "1", "12.346", "11.000 to 13.750", "cosines"]
+    assert tables.of("other")[0][-1] == "shifted cosines, (S + 1) / 2"  # values of the two do not compare
     said = {name: tables.of(name)[0][3] for name in ("contrast", "random", "older")}
     assert said == {"contrast": "domains, labels", "random": "nothing", "older": "not recorded"}
 

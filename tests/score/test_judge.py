@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.models.test_endpoint import SECRET, Bad, Server
 
 from vernier.core import tables
@@ -24,7 +26,7 @@ from vernier.core.run import Run
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.score.answers import label, ratings
-from vernier.score.judge import Judge, _filled
+from vernier.score.judge import CUT, Judge, _filled
 from vernier.testing.endpoint import answer
 from vernier.testing.make import corpus_table, make_artifact, run
 
@@ -59,6 +61,18 @@ def test_ratings_are_read_strictly(text: str, found: tuple[int, int] | None) -> 
 def test_labels_are_one_letter() -> None:
     assert [label(t) for t in ("A", " B.\n", "**B**", "[A]")] == ["A", "B", "B", "A"]
     assert [label(t) for t in ("a", "A or B", "AB", "Answer: B", "", "C")] == [None] * 6
+
+
+@given(text=st.text(max_size=40), most=st.integers(1, 20))
+def test_a_long_text_is_shown_without_its_middle(text: str, most: int) -> None:
+    """Trap: a head alone stands for the whole. As many characters as are asked for, half of them the last ones."""
+    judge = Judge(url="http://localhost/v1", model="judge", rubric="prrc", max_chars=most)
+    shown = judge._cut(text)
+    if len(text) <= most:
+        assert shown == text
+    else:
+        head, tail = text[: most - most // 2], text[len(text) - most // 2 :]
+        assert shown == head + CUT + tail
 
 
 def test_a_text_that_looks_like_a_place_stays_as_it_is() -> None:

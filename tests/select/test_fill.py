@@ -220,6 +220,29 @@ def test_gumbel_draws_in_proportion_to_the_exponential(world: World) -> None:
     assert kept != world.run(plugin, seed=1, corpus=corpus, a=a).kept
 
 
+def test_the_first_that_gumbel_draws_follows_the_softmax(world: World) -> None:
+    """One document of four, 600 times: chi-squared against exp(score / temperature) / sum."""
+    scores, groups, temperature = [0.0, 1.0, 2.0, 4.0], 600, 2.0
+    corpus = world.corpus(4 * groups, domain=[str(i // 4) for i in range(4 * groups)])
+    a = world.table("scores", {"v": scores * groups}, ())
+    plugin = Gumbel(by="a.v", temperature=temperature, keep=Budget(documents=groups), quotas="equal")
+    kept = world.run(plugin, corpus=corpus, a=a).kept
+    wanted = [math.exp(score / temperature) for score in scores]
+    times = [sum(row % 4 == place for row in kept) for place in range(4)]
+    expected = [groups * weight / sum(wanted) for weight in wanted]
+    assert sum((t - e) ** 2 / e for t, e in zip(times, expected, strict=True)) < 16.27  # 3 degrees of freedom, p = 0.001
+
+
+def test_gumbel_at_a_high_temperature_does_not_see_the_score(world: World) -> None:
+    """What is drawn is the same whichever way round the scores are; what is undefined stays out."""
+    scores = [math.nan, math.inf, *map(float, range(200))]
+    tables = [inputs(world, [Doc(score) for score in some], [70]) for some in (scores, scores[:2] + scores[:1:-1])]
+    plugin = Gumbel(by="a.v", temperature=1e9, keep=Budget(share=0.5))
+    one, other = (world.run(plugin, **some).kept for some in tables)
+    assert one == other and len(one) == 100 and not {0, 1} & set(one)
+    assert 80 < sum(scores[row] for row in one) / 100 < 120
+
+
 def test_a_score_of_many_ties_takes_the_lowest_ids(world: World) -> None:
     """Identical models give an excess loss of exactly 0 everywhere."""
     size = 200

@@ -208,12 +208,13 @@ def _diversity(run: Run) -> Iterator[Markup]:
     for node, record in run.nodes.items():
         measured: Mapping[str, float] | None = facts(run, node).get(DIVERSITY)
         if measured is not None:
+            by = "shifted cosines, (S + 1) / 2" if measured.get("shift") else "cosines"
             seed = "-" if record["seed"] is None else str(record["seed"])
             ends = f"{measured['low']:.3f} to {measured['high']:.3f}"
-            rows.append((record["of"], listed(record["arms"]) or "-", seed, f"{measured['mean']:.3f}", ends))
+            rows.append((record["of"], listed(record["arms"]) or "-", seed, f"{measured['mean']:.3f}", ends, by))
     if rows:
         yield table(
-            ("stage", "arm", "seed", "diversity", "95 %"),
+            ("stage", "arm", "seed", "diversity", "95 %", "by"),
             rows,
             says="Semantic diversity of what was selected: how many different documents it is worth, as an embedding "
             "model tells them apart",
