@@ -53,7 +53,7 @@ class Slice:
 
     def _groups(self, shard: Shard) -> NDArray[np.uint64]:
         """128 bits for the group of each row, uint64 [rows, 2]."""
-        texts = _ids(shard.read("corpus", ["text_hash"]).column("text_hash"))
+        texts = shard.text_hashes()
         if self.group == "text_hash":
             return texts
         codes, values = column_codes(shard, self.group)
@@ -62,10 +62,3 @@ class Slice:
         texts = texts.copy()
         texts[has_value] = names[codes[has_value]]
         return texts
-
-
-def _ids(column: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """A column of 16 bytes each as uint64 [rows, 2]."""
-    chunks = [chunk for chunk in column.chunks if len(chunk)]
-    words = [np.frombuffer(c.buffers()[1], np.uint64)[2 * c.offset : 2 * (c.offset + len(c))] for c in chunks]
-    return np.concatenate(words or [np.empty(0, np.uint64)]).reshape(-1, 2)
