@@ -1,5 +1,7 @@
 """What every selector costs at 1M, 10M and 100M rows: wall, CPU, peak memory, and how each grows with the rows.
 
+Facility location, which looks at each pair of documents of a part, at 100k, 1M and 10M.
+
 Score tables and embeddings are made of nothing (`synthetic.py`), straight into a store; then each selection is a
 `vernier run` of its own that finds them there, starts workers, goes over the shards and commits every shard of the
 selection. `held` is the peak of the process tree less the peak of the same run over 20,000 rows, for each row.
@@ -22,14 +24,16 @@ from typing import Any, NamedTuple
 
 from corpora import scratch
 from measure import RESULTS, Usage, commit, keep, must, result, run, save, summary
-from select_rows import ENV, VERNIER, Size, forget, stage_seconds
+from select_rows import BENCH, VERNIER, Size, forget, stage_seconds
+from vernier.core.errors import ResumeError
 
 NAME = "select_cost"
 QUESTION = "What does each selector cost at 1M, 10M and 100M rows?"
 PER_SHARD = 100_000  # 64,000 rows are about what a shard of 256 MB of text holds
 EMPTY = Size(20_000, 10_000)
-SMALL = (100_000,)
-ROUNDS = {100_000: 3, 1_000_000: 3, 10_000_000: 2, 100_000_000: 1}  # the longer it takes, the less chance moves it
+SMALL = 100_000
+MOST = 100_000_000
+ROUNDS = {100: 3, 10: 2, 1: 1}  # at a hundredth of a task's most rows, ...: the longer it takes, the less chance does
 WIDTH = 64  # numbers in an embedding
 # Of the wall time of a run over 10M rows, for each million rows; of the memory that grows between two sizes, for each
 # row; of the wall time at ten times the rows, over ten times that at the fewer rows.
@@ -42,12 +46,11 @@ SHARE, OF_TOKENS = {"share": 0.3}, {"share": 0.3, "of": "tokens"}
 
 
 class Task(NamedTuple):
-    """words: what is selected; nodes: what is measured; least and most rows that it is run over, and why no more."""
+    """words: what is selected; nodes: what is measured; most: rows that it is run over, and why no more."""
 
     words: str
     nodes: dict[str, dict[str, Any]]
-    least: int = 1_000_000
-    most: int = 100_000_000
+    most: int = MOST
     why: str = ""
 
 
@@ -96,9 +99,8 @@ TASKS = {
     "facility_location": Task(
         f"30 % of the documents by facility location, parts of 4,096, embeddings of {WIDTH} numbers",
         {"keep": stage("select.facility_location", {**ROWS, "embeddings": "embeddings"}, keep=SHARE)},
-        100_000,
-        1_000_000,
-        "it takes too long for this bench: seconds below are those of 1M rows times the rows, not measured",
+        10_000_000,
+        "it takes hours: these seconds are those of the most rows that were measured, times the rows",
     ),
 }
 
@@ -123,10 +125,14 @@ def vernier(folder: Path, size: Size, task: str | None, until: str | None = None
     """Run one task, what it makes not there yet."""
     path = recipe(folder, size, task)
     out = folder / "runs" / path.stem
+    command = [VERNIER, "run", str(path), "--out", str(out), "--quiet"]
     for node in {} if task is None else TASKS[task].nodes:
-        forget(out, node)
-    words = [] if until is None else ["--to", until]
-    return run([VERNIER, "run", str(path), "--out", str(out), "--quiet", *words], env=ENV)
+        try:
+            forget(out, node)
+        except ResumeError:  # an earlier call was stopped while it did that: what is left must not be found
+            run(command)
+            forget(out, node)
+    return run([*command, *([] if until is None else ["--to", until])])
 
 
 def tables(folder: Path, size: Size, task: str) -> None:
@@ -148,6 +154,8 @@ def measured(folder: Path, size: Size, task: str, rounds: int, empty: Usage) -> 
         "rows_in_a_shard": size.per_shard,
         **found,
         "stage_s": {node: stage_seconds(out, node) for node in TASKS[task].nodes},
+        "empty_wall_s": empty.wall_s,
+        "empty_cpu_s": empty.cpu_s,
         "empty_peak_bytes": empty.peak_bytes,
         "held_bytes_a_row": round((found["peak_bytes"]["median"] - empty.peak_bytes) / size.rows, 2),
         "wall_s_a_million": round(found["wall_s"]["median"] / size.rows * 1e6, 3),
@@ -176,16 +184,15 @@ def growth(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return out
 
 
-def left_out(rows: list[dict[str, Any]], sizes: list[int]) -> list[dict[str, Any]]:
+def left_out(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What was not run and why; the seconds that it would take if it went on as it grew, which nobody measured."""
     out: list[dict[str, Any]] = []
-    for task, told in TASKS.items():
+    for task, of in TASKS.items():
         mine = [row for row in rows if row["selector"] == task]
-        for size in sizes if mine else []:
-            if size > told.most:
-                largest = max(mine, key=lambda row: row["rows"])
-                guess = largest["wall_s"]["median"] * size / largest["rows"]
-                out.append({"selector": task, "rows": size, "why": told.why, "extrapolated_wall_s": round(guess)})
+        if mine and of.most < MOST:
+            largest = max(mine, key=lambda row: row["rows"])
+            guess = round(largest["wall_s"]["median"] * MOST / largest["rows"])
+            out.append({"selector": task, "rows": MOST, "why": of.why, "extrapolated_wall_s": guess})
     return out
 
 
@@ -203,11 +210,11 @@ def demands(rows: list[dict[str, Any]], steps: list[dict[str, Any]]) -> list[dic
     return out
 
 
-def told(rows: list[dict[str, Any]], sizes: list[int]) -> dict[str, Any]:
+def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The result, of the rows there are."""
     steps = growth(rows)
     rows = sorted(rows, key=lambda row: (list(TASKS).index(row["selector"]), row["rows"]))
-    more = {head: some for head, some in (("Growth", steps), ("Not run", left_out(rows, sizes))) if some}
+    more = {head: some for head, some in (("Growth", steps), ("Not run", left_out(rows))) if some}
     return result(NAME, QUESTION, rows, demands(rows, steps), tables=more)
 
 
@@ -223,30 +230,32 @@ def before() -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a quick look at small sizes; nothing is saved")
-    parser.add_argument("--most", type=int, default=100_000_000, help="the most rows of a table")
+    parser.add_argument("--most", type=int, default=MOST, help="the most rows of a table")
     parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--scratch", type=Path, help="where to work (about 10 GB); default: a temporary folder")
     given = parser.parse_args()
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ENV["PYTHONPATH"], os.environ.get("PYTHONPATH")]))
-    sizes = [rows for rows in (SMALL if given.small else ROUNDS) if rows <= given.most]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BENCH), os.environ.get("PYTHONPATH")]))
+    plan = [(task, TASKS[task].most // part, number) for part, number in ROUNDS.items() for task in given.only]
+    if given.small:
+        plan = [(task, SMALL, 1) for task in given.only]
     rows = [] if given.small else before()
     done = {(row["selector"], row["rows"]) for row in rows}
     empty: dict[str, Usage] = {}
     with scratch(given.scratch) as folder:
-        for size, task in itertools.product(sizes, given.only):
-            if (task, size) in done or not (given.small or TASKS[task].least <= size <= TASKS[task].most):
+        for task, size, number in plan:
+            if (task, size) in done or size > given.most:
                 continue
             if task not in empty:
                 tables(folder, EMPTY, task)
                 empty[task] = vernier(folder, EMPTY, task)
             shape = Size(size, min(PER_SHARD, size // 2))
             tables(folder, shape, task)
-            row = measured(folder, shape, task, ROUNDS[size], empty[task])
+            row = measured(folder, shape, task, number, empty[task])
             rows.append(row)
             print(line(row), file=sys.stderr, flush=True)
             if not given.small:
-                keep(told(rows, sizes))
-    save(told(rows, sizes), small=given.small)
+                keep(told(rows))
+    save(told(rows), small=given.small)
 
 
 def line(row: dict[str, Any]) -> str:
