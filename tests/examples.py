@@ -145,7 +145,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["b"],
         },
     ],
-    "train.classifier": [{}, {"with": {"documents": 5}}],
+    "train.classifier": [{}, {"with": {"documents": 5}}, {"with": {"folds": 2}}],
     "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],
     "corpus.pack": [{"with": {"context": 16}}, {"with": {"context": 16, "max_tokens": 9}, "without": ["selection"]}],
     "train.pretrain": [

@@ -92,7 +92,9 @@ def fold(plan: Plan, score: Score, shard: Shard, state: State | None) -> dict[Gr
 def merge(plan: Plan, parts: Sequence[Any], state: State | None) -> tuple[State, bool]:
     """The next state. Raises RecipeError if the pool does not hold what is asked for."""
     if state is not None and state.settled:
-        return replace(state, order=np.sort(np.concatenate(parts))), True
+        order: Ranks = np.concatenate(parts)
+        order.sort()
+        return replace(state, order=order), True
     if state is None:
         state = _start(plan, parts)
     said = [[part.get(goal.group) for part in parts] for goal in state.goals]
