@@ -11,7 +11,7 @@ setup: $(READY)
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet -e '.[train,hf,s3,tasks,judge,dev]'
+	$(BIN)/pip install --quiet -e '.[train,hf,s3,tasks,judge,web,dev]'
 	touch $(READY)
 
 # The main job, from the text of this Python installation to a verdict.

@@ -202,13 +202,18 @@ def result(
 
 def save(found: Mapping[str, Any], *, small: bool) -> None:
     """Write a result to bench/results and print it; of a quick look only print it."""
-    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-    print(text, end="")
+    print(json.dumps(found, indent=1, ensure_ascii=False))
     if not small:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{found['name']}.json").write_text(text, encoding="utf-8")
+        keep(found)
     for demand in found["verdict"]:
         print(("holds: " if demand["holds"] else "FAILS: ") + demand["must"], file=sys.stderr)
+
+
+def keep(found: Mapping[str, Any]) -> None:
+    """Write a result to bench/results, also one that is not whole yet."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    (RESULTS / f"{found['name']}.json").write_text(text, encoding="utf-8")
 
 
 def _options() -> list[str]:

@@ -84,19 +84,18 @@ def vernier(folder: Path, size: Size, task: str | None) -> Usage:
     path = recipe(folder, size, task)
     out = folder / "runs" / path.stem
     if task is not None:
-        forget(out)
+        forget(out, "keep")
     return run([VERNIER, "run", str(path), "--out", str(out), "--quiet"], env=ENV)
 
 
-def forget(out: Path) -> None:
-    """Take the selection that an earlier round made out of the store."""
+def forget(out: Path, node: str) -> None:
+    """Take what an earlier round made at a node out of the store."""
     from vernier.core.run import Run
 
     made = Run(out)
-    node = made.nodes.get("keep")
-    if node is None:
+    if node not in made.nodes:
         return
-    artifact = made.artifact("keep")
+    artifact = made.artifact(node)
     for shard in artifact.shards:
         made.store.forget_unit(shard.key)
         shutil.rmtree(made.store.path(shard.folder))
@@ -117,10 +116,10 @@ def kept(folder: Path) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.concatenate([table.column("count").to_numpy() > 0 for table in tables])
 
 
-def stage_seconds(out: Path) -> float:
-    """How long the selection itself took in the last run, by the run's own log."""
+def stage_seconds(out: Path, node: str) -> float:
+    """How long a node took in the last run, by the run's own log."""
     events = [json.loads(line) for line in (out / "log" / "events.jsonl").read_text().splitlines()]
-    return next(e["seconds"] for e in reversed(events) if e["event"] == "stage_done" and e["node"] == "keep")
+    return next(e["seconds"] for e in reversed(events) if e["event"] == "stage_done" and e["node"] == node)
 
 
 def one_size(folder: Path, size: Size, number: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -143,7 +142,7 @@ def one_size(folder: Path, size: Size, number: int) -> tuple[list[dict[str, Any]
             if name == "vernier":
                 resident = (max(u.peak_bytes for u in usages) - empty.peak_bytes) / size.rows
                 row |= {
-                    "stage_s": stage_seconds(out),
+                    "stage_s": stage_seconds(out, "keep"),
                     "empty_peak_bytes": empty.peak_bytes,
                     "bytes_a_row": round(resident, 2),
                 }

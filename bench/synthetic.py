@@ -1,7 +1,8 @@
 """Plugins that make rows out of nothing, for the selection benchmark: a corpus without text, and its scores.
 
 Everything follows from the row's number: document ids are random bits, lengths are spread like those of web text
-(log-normal, median 2 kB), domains are eight of unequal size, scores are uniform.
+(log-normal, median 2 kB), domains are eight of unequal size, ten documents come from a site, scores are uniform.
+Embeddings lie around a thousand centres, each as far from its centre as that from the origin.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from vernier.corpus.records import MaxBad
 
 DOMAINS = ("web", "code", "forum", "news", "books", "papers", "law", "help")
 SHARES = (0.30, 0.20, 0.15, 0.10, 0.08, 0.07, 0.05, 0.05)
+PER_SITE = 10  # documents, on average
+KINDS = 15  # as many as the fields of DataMan
+CENTRES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """A corpus of `rows` documents with empty text and made-up lengths, `per_shard` of them in a shard."""
+    """A corpus of `rows` documents with empty text and made-up lengths, `per_shard` of them in a shard; the column
+    `site` is of the user."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "corpus"
     takes: ClassVar[Mapping[str, str]] = {}
     max_bad: ClassVar[MaxBad] = MaxBad()
@@ -66,16 +71,18 @@ class Rows:
             "source": pa.repeat(pa.scalar(unit.name), n),
             "offset": pa.array(np.arange(n)),
             "extra": pa.nulls(n, pa.large_string()),
+            "site": pa.array(draw.integers(0, max(1, self.rows // PER_SITE), n)).cast(pa.string()),
         }
-        rows = pa.Table.from_arrays([columns[name] for name in tables.CORPUS.names], schema=tables.CORPUS)
+        schema = tables.corpus_schema(["site"])
+        rows = pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
         yield Piece(rows, tables.QUARANTINE.empty_table(), n)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """A uniform score for each row, and a number of tokens that follows its length."""
+    """Two uniform scores for each row, one of `KINDS` kinds, and a number of tokens that follows its length."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "scores"
     takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
 
@@ -85,4 +92,25 @@ class Scores:
         score = rng.uniform(ids, 0, "score")
         bytes_per_token = 3 + 2 * rng.uniform(ids, 0, "tokens")
         tokens = np.ceil(lengths / bytes_per_token).astype(np.int64)
-        yield pa.table({"score": score, "num_tokens": tokens})
+        other, kind = rng.uniform(ids, 0, "other"), rng.bits(ids, 0, "kind") % np.uint64(KINDS)
+        yield pa.table({"score": score, "other": other, "kind": kind.astype(np.int64), "num_tokens": tokens})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embeddings:
+    """An embedding of `width` numbers for each row, float32."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "scores"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    width: int = 64
+
+    def map(self, shard: Shard) -> Iterator[pa.Table]:
+        ids = shard.doc_ids()
+        centres = np.random.Generator(np.random.Philox(0)).standard_normal((CENTRES, self.width), np.float32)
+        draw = np.random.Generator(np.random.Philox(int(ids[0, 0])))
+        vectors = draw.standard_normal((len(ids), self.width), np.float32)
+        vectors += centres[(rng.bits(ids, 0, "centre") % np.uint64(CENTRES)).astype(np.int64)]
+        ends = np.arange(0, vectors.size + 1, self.width, dtype=np.int32)
+        yield pa.table({"embedding": pa.ListArray.from_arrays(pa.array(ends), pa.array(vectors.reshape(-1)))})

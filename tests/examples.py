@@ -8,10 +8,19 @@ PAIR = {"by": "excess_loss"}
 ONE = {"by": "low_loss"}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "corpus.boilerplate": [
+        {"with": {"documents": 2}},
+        {"with": {"documents": 2, "within": "domain", "entries": 5}},
+    ],
     "corpus.chunk": [
         {"with": {"tokens": 40, "run": 500}},
         {"with": {"tokens": 150}, "without": ["selection"]},
     ],
+    "corpus.lines": [
+        {"with": {"rules": ["redstone"]}},
+        {"with": {"rules": ["c4", "single_word"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
+    ],
+    "corpus.mask": [{}, {"with": {"email": "email@example.com", "phone": None, "key": None}}],
     "corpus.pairs": [
         {"with": {"pairs": 8, "shortest": 3, "longest": 9}},
         {"with": {"pairs": 100, "shortest": 5, "longest": 5}, "without": ["selection"]},
@@ -76,13 +85,25 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["selection"],
         },
     ],
+    "score.language": [{}, {"with": {"languages": ["fr", "zh"]}}],
+    "score.latex": [{}, {"with": {"sure": 2}}],
+    "score.lines": [
+        {"with": {"rules": ["redstone"]}},
+        {"with": {"rules": ["pattern", "few_words"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
+    ],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "score.perplexity_correlation": [
         {"with": {"abilities": [0.3, 0.4]}},
         {"with": {"abilities": [2.0, 1.0], "group": "license"}, "without": ["within"]},
     ],
+    "score.personal": [{}, {"with": {"region": "DE"}}],
     "score.predictive_strength": [{"with": {"abilities": [0.3, 0.4]}}],
+    "score.questions": [
+        {},
+        {"with": {"url": "source", "page": {"chars": [1, 100], "lines": [1, 9], "longest": [1, 99]}}},
+    ],
     "score.rater": [{}, {"with": {"segment": 50, "values": [0.0, 1.0]}, "without": ["selection"]}],
+    "score.signals": [{}, {"with": {"families": ["c4", "fineweb"], "bad_words": ["cat", "on the mat"]}}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
     "select.facility_location": [
@@ -96,6 +117,13 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "select.random": [
         {"with": {"keep": {"share": 0.5}}},
         {"with": {"keep": {"documents": 10}, "rank": True}, "without": ["within", "lengths"]},
+    ],
+    "select.rules": [
+        {"with": {"rules": "redstone_general", "limits": {"few_words": 5, "top_2gram": None}}},
+        {
+            "with": {"rules": ["gopher", "c4", "fineweb"], "limits": {"few_words": 3, "bad_words": 1, "stop_words": 1}},
+            "without": ["within"],
+        },
     ],
     "select.slice": [{"with": {"range": [0.0, 0.5]}}, {"with": {"range": [0.0, 0.5], "group": "domain"}}],
     "select.threshold": [{"with": {**PAIR, "at_least": 0.0}}],
@@ -117,7 +145,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["b"],
         },
     ],
-    "train.classifier": [{}, {"with": {"documents": 5}}],
+    "train.classifier": [{}, {"with": {"documents": 5}}, {"with": {"folds": 2}}],
     "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],
     "corpus.pack": [{"with": {"context": 16}}, {"with": {"context": 16, "max_tokens": 9}, "without": ["selection"]}],
     "train.pretrain": [

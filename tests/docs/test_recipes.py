@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from vernier.core.recipe import load
 from vernier.select.slice import Slice
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+PROJECT = Path(__file__).parents[2]
+RECIPES = sorted((PROJECT / "recipes").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -26,3 +28,9 @@ def test_a_recipe_has_no_mistake_and_its_slices_share_nothing(path: Path) -> Non
     for ranges in scales.values():
         for (one, (low, high)), (other, (start, end)) in itertools.combinations(ranges.items(), 2):
             assert high <= start or end <= low, f"{one} and {other} have documents in common"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_head_of_a_recipe_says_how_it_is_run(path: Path) -> None:
+    said = re.search(rf"vernier run recipes/{path.name}|python (bench/\w+\.py)", path.read_text())
+    assert said is not None and (said[1] is None or (PROJECT / said[1]).exists())

@@ -20,7 +20,7 @@ from vernier.core.errors import DataError, RecipeError
 from vernier.core.shard import Inputs
 from vernier.core.tables import SELECTION
 from vernier.models.classifier import Classifier as Fitted
-from vernier.models.classifier import fit, load_classifier
+from vernier.models.classifier import fit, fold_of, load_classifier
 from vernier.score.classifier import Classifier as Odds
 from vernier.select.budget import Budget
 from vernier.select.top_k import TopK
@@ -125,7 +125,74 @@ def test_what_it_was_fitted_on_is_never_scored(lab: Lab) -> None:
     np.testing.assert_array_equal(lab.columns(masked)["log_odds"][17:], odds[17:])
 
 
-def test_a_fit_knows_the_documents_and_not_their_order(lab: Lab, tmp_path: Path) -> None:
+def better(good: np.ndarray, bad: np.ndarray) -> float:
+    """How often a positive has the higher odds than a negative, ties one half."""
+    return float(np.mean((good[:, None] > bad) + 0.5 * (good[:, None] == bad)))
+
+
+def test_a_memorised_token_is_worth_nothing_out_of_fold(lab: Lab) -> None:
+    """Each document says a word of its own again and again, and nothing else tells the classes apart: who has read it
+    knows its label by that word, who has not can only guess."""
+    every = [f"{text} {f'word{i} ' * 20}" for i, text in enumerate(texts("", 200, 7))]
+    corpus, labels = lab.corpus(every), np.arange(200) % 2
+    odds = fit(every[1::2], every[::2]).log_odds(every)[0]
+    assert better(odds[labels == 1], odds[labels == 0]) > 0.95
+    classifier = fitted_in(lab, corpus, labels.tolist(), (1 - labels).tolist(), folds=5)
+    table, facts = scored(lab, corpus, classifier)
+    odds = lab.columns(table)["log_odds"]
+    assert facts == {"fitted": 200, "folds": 5} and np.isfinite(odds).all()
+    assert 0.3 < better(odds[labels == 1], odds[labels == 0]) < 0.6
+
+
+def test_in_folds_a_document_is_scored_as_if_it_were_not_there(lab: Lab) -> None:
+    """What was fitted on, by a plain fit on the texts of the other folds; what was not, by that on all."""
+    pool = [*GOOD, *BAD, *texts(ANSWERS, 5, 8), *texts(CRAWL, 5, 9)]
+    corpus = lab.corpus(pool)
+    hashes = np.concatenate([shard.text_hashes() for shard in Inputs(lab.store.url, {"corpus": corpus}).shards()])
+    fold = fold_of(hashes, 3)
+    assert {*fold} == {0, 1, 2}
+    classifier = fitted_in(lab, corpus, [1] * 20 + [0] * 30, [0] * 20 + [1] * 20 + [0] * 10, folds=3)
+    odds = lab.columns(scored(lab, corpus, classifier)[0])["log_odds"]
+    np.testing.assert_allclose(odds[40:], fit(GOOD, BAD).log_odds(pool[40:])[0], atol=1e-4)
+    for each in range(3):
+        others = [
+            [t for t, f in zip(some, fold[at:], strict=False) if f != each] for at, some in ((0, GOOD), (20, BAD))
+        ]
+        here = np.flatnonzero(fold[:40] == each)
+        np.testing.assert_allclose(odds[here], fit(*others).log_odds([pool[i] for i in here])[0], atol=1e-4)
+    some = np.arange(50) % 3 == 0
+    masked = lab.columns(scored(lab, corpus, classifier, selection=lab.selection(corpus, some.astype(int).tolist()))[0])
+    np.testing.assert_array_equal(masked["log_odds"], np.where(some, odds, np.nan))
+    good, bad = odds[:20], odds[20:40]
+    assert better(good, bad) > 0.9  # of documents that none of these fits has seen
+
+
+def test_copies_fall_into_one_fold(lab: Lab) -> None:
+    """A copy of a positive among the negatives, and one that was not fitted on: one text has one score."""
+    pool = [*GOOD, *BAD, GOOD[3], BAD[5], GOOD[3]]
+    corpus = lab.corpus(pool)
+    classifier = fitted_in(lab, corpus, [1] * 20 + [0] * 21 + [1, 0], [0] * 20 + [1] * 21 + [0] * 2, folds=4)
+    table, facts = scored(lab, corpus, classifier)
+    odds = lab.columns(table)["log_odds"]
+    assert odds[3] == odds[40] == odds[42] and odds[25] == odds[41]
+    assert facts == {"fitted": 43, "folds": 4}
+
+
+def test_folds_leave_the_fit_on_all_as_it_is(fitted: Fitted, tmp_path: Path) -> None:
+    in_folds = fit(GOOD, BAD, folds=3)
+    np.testing.assert_array_equal(in_folds.weights, fitted.weights)
+    assert in_folds.intercept == fitted.intercept and in_folds.operations > 2 * fitted.operations
+    in_folds.save(tmp_path)
+    read = load_classifier(tmp_path)
+    assert read.num_folds == 3 and fitted.num_folds == 0
+    left_out = np.arange(40) % 3
+    np.testing.assert_array_equal(
+        read.log_odds([*GOOD, *BAD], left_out)[0], in_folds.log_odds([*GOOD, *BAD], left_out)[0]
+    )
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_a_fit_knows_the_documents_and_not_their_order(lab: Lab, tmp_path: Path, folds: int) -> None:
     """The same files from another order and other shards; with `documents`, of the same few."""
     whole, labels = corpus_table([*GOOD, *BAD]), np.repeat([1, 0], 20)
 
@@ -137,11 +204,12 @@ def test_a_fit_knows_the_documents_and_not_their_order(lab: Lab, tmp_path: Path)
         kinds = {"corpus": "corpus", "positive": "selection", "negative": "selection"}
         shards = {name: [table.slice(0, cut), table.slice(cut)] for name, table in tables.items()}
         given = {name: make_artifact(lab.store, kind, shards[name], rows_of=str(cut)) for name, kind in kinds.items()}
-        return build(Classifier(documents=9), Inputs(lab.store.url, given), tmp_path / f"out-{cut}")
+        return build(Classifier(documents=9, folds=folds), Inputs(lab.store.url, given), tmp_path / f"out-{cut}")
 
     files, facts = made(range(40), 7)
     assert (files, facts) == made(Random(0).sample(range(40), 40), 30)
-    assert facts == {"documents": {"positive": 9, "negative": 9}, "texts_in_both": 0}
+    assert facts.items() >= {"documents": {"positive": 9, "negative": 9}, "texts_in_both": 0}.items()
+    assert sum(facts.get("folds", [18])) == 18 and len(facts.get("folds", ())) == folds
     assert sorted(files) == ["classifier.json", "classifier.safetensors"]  # nothing that runs code when it is read
     assert len(load_classifier(tmp_path / "out-7").fitted) == 18
 
@@ -175,5 +243,10 @@ def test_what_can_not_be_fitted_or_is_no_classifier(lab: Lab) -> None:
         fitted_in(lab, corpus, [1, 0, 0], [0, 1, 1])
     with pytest.raises(RecipeError, match="documents"):
         Classifier(documents=0)
+    for folds in (1, -1):
+        with pytest.raises(RecipeError, match="folds are two or more"):
+            Classifier(folds=folds)
+    with pytest.raises(DataError, match="every positive document lies in one fold"):
+        fit(GOOD[:1] * 5, BAD, folds=2)
     with pytest.raises(DataError, match="no classifier"):
         scored(lab, corpus, lab.toy())

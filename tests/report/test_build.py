@@ -160,6 +160,29 @@ def test_the_ledger_conserves_every_document(made: Path) -> None:
     assert [row[3:6] for row in lines if row[0] == "pool"] == [["40", str(kept), f"{40 - kept} other slice"]]
 
 
+def test_all_that_was_read_is_accounted_for_in_each_last_selection(tmp_path: Path) -> None:
+    read = {"rows": 90, "quarantined": 10, "quarantined.bad_json": 10}
+    clean = {"rows": 90, "kept": 60, "dropped.few_words": 30}
+    kept = {"rows": 90, "kept": 20, "dropped.outside": 30, "dropped.below_cut": 40}
+    more = {"rows": 90, "kept": 60, "dropped.outside": 30}
+    nodes = {
+        "text": node("corpus", "corpus.read_jsonl", of="text", counts=read, rows=90),
+        "edited": node("corpus", "corpus.lines", of="edited", inputs={"corpus": "text"}, counts={"rows": 90}, rows=90),
+        "clean": node("selection", "select.rules", of="clean", inputs={"corpus": "edited"}, counts=clean, rows=90),
+        "keep": node(
+            "selection", "select.top_k", of="keep", inputs={"corpus": "edited", "within": "clean"}, counts=kept, rows=90
+        ),
+        "more": node(
+            "selection", "select.top_k", of="more", inputs={"corpus": "edited", "within": "clean"}, counts=more, rows=90
+        ),
+    }
+    rows = Tables(build(folder(tmp_path / "run", nodes))).rows
+    assert [row for row in rows if row[0] in ("keep", "more") and row[-1] in ("yes", "NO") and len(row) == 6] == [
+        ["keep", "100", "20", "30 clean: few words, 40 keep: below cut", "10 text: bad json", "yes"],
+        ["more", "100", "60", "30 clean: few words", "10 text: bad json", "yes"],
+    ]
+
+
 def test_counts_that_do_not_add_up_are_called_a_bug(tmp_path: Path) -> None:
     lost = {"rows": 10, "kept": 4, "dropped.below_cut": 5}
     opened = folder(tmp_path / "run", {"keep": node("selection", "select.top_k", counts=lost, rows=10)})

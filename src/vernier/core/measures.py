@@ -98,6 +98,7 @@ MEASURES: dict[str, Measure] = {
     "zlib_ratio": Measure(("zlib_bytes", "num_bytes"), (), ratio, "1", "compressed / plain size: low repeats itself"),
     "stop_word_share": Measure(("num_stop_words", "num_words"), (), ratio, "1", "share of words that are stop words"),
     "low_symbol_share": Measure(("num_symbols", "num_chars"), (), _low_share, "1", "minus the share of symbols"),
+    "kept_word_share": Measure(("num_kept_words", "num_words"), (), ratio, "1", "share of words in lines that stay"),
     "predictive_strength": Measure(
         ("num_agreeing", "num_pairs"),
         (),

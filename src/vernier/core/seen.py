@@ -22,7 +22,7 @@ FILE = "seen.npy"
 
 def hashes(inputs: Inputs) -> NDArray[np.uint8]:
     """The text hashes of the selected documents, each once, uint8 [n, 16]."""
-    parts = [shard.ids("text_hash")[shard.kept()] for shard in inputs.shards()]
+    parts = [shard.text_hashes()[shard.kept()] for shard in inputs.shards()]
     return np.unique(np.concatenate([np.empty((0, 2), np.uint64), *parts]), axis=0).view(np.uint8)
 
 

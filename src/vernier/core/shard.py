@@ -167,15 +167,11 @@ class Shard:
 
     def doc_ids(self) -> NDArray[np.uint64]:
         """The document ids of the shard's corpus, uint64 [rows, 2]."""
-        return self.ids("doc_id")
+        return self._words("doc_id")
 
-    def ids(self, column: str) -> NDArray[np.uint64]:
-        """A column of 16 bytes of the shard's corpus (doc_id, text_hash), uint64 [rows, 2]."""
-        chunks = self.read("corpus", [column]).column(column).chunks
-        ids = [
-            np.frombuffer(c.buffers()[1], np.uint64)[2 * c.offset : 2 * (c.offset + len(c))] for c in chunks if len(c)
-        ]
-        return np.concatenate(ids or [np.empty(0, np.uint64)]).reshape(-1, 2)
+    def text_hashes(self) -> NDArray[np.uint64]:
+        """The hashes of the texts of the shard's corpus, uint64 [rows, 2]: those of copies are equal."""
+        return self._words("text_hash")
 
     def kept(self, name: str = "selection") -> NDArray[np.bool_]:
         """Which rows a selection input keeps, bool [rows]; all of them if the recipe gives none."""
@@ -187,3 +183,9 @@ class Shard:
         """Which rows a plugin with masks has to work on, bool [rows]: kept by the mask and not known from before."""
         kept = self.kept(mask)
         return kept if self.skip is None else kept & ~self.skip
+
+    def _words(self, name: str) -> NDArray[np.uint64]:
+        """A column of the corpus of 16 bytes each."""
+        chunks = [c for c in self.read("corpus", [name]).column(name).chunks if len(c)]
+        words = [np.frombuffer(c.buffers()[1], np.uint64)[2 * c.offset : 2 * (c.offset + len(c))] for c in chunks]
+        return np.concatenate(words or [np.empty(0, np.uint64)]).reshape(-1, 2)

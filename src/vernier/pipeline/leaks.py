@@ -79,5 +79,5 @@ def _texts(lineage: Lineage, rows: Rows) -> NDArray[np.uint64]:
         given = {"corpus": corpus, "selection": selection} if selection else {"corpus": corpus}
         made = {label: lineage.artifacts[name] for label, name in given.items()}
         for shard in Inputs(lineage.store.url, made).shards():
-            parts.append(shard.ids("text_hash")[shard.kept(), 0])
+            parts.append(shard.text_hashes()[shard.kept(), 0])
     return np.unique(np.concatenate(parts))

@@ -42,7 +42,7 @@ def section(run: Run) -> Section | None:
     entries = {name: entry for name, record in run.nodes.items() if (entry := _entry(record)) is not None}
     if not entries:
         return None
-    body = [_flow(run, entries), _table(entries), _tokens(run)]
+    body = [_flow(run, entries), _table(entries), _ends(run, entries), _tokens(run)]
     return Section("ledger", "From file to training token", Markup("").join(body))
 
 
@@ -84,6 +84,45 @@ def _table(entries: Mapping[str, Entry]) -> Markup:
     )
     head = ("stage", "seeds", "plugin", "rows in", "kept", "dropped", "quarantined", "adds up")
     return table(head, rows, says="The ledger, in documents") + paragraph(text)
+
+
+def _ends(run: Run, entries: Mapping[str, Entry]) -> Markup:
+    """What became of all that was read, for each selection that no other one takes from; of several seeds the first."""
+    taken = {_source(run, name) for name in entries}
+    ends: list[str] = []
+    for name, entry in entries.items():
+        last = entry.record["kind"] == "selection" and name not in taken
+        if last and not any(_alike(entries[end].record, entry.record) for end in ends):
+            ends.append(name)
+    if not ends:
+        return Markup("")
+    head = ("what is left in the end", "documents read", "left", "dropped", "quarantined", "adds up")
+    rows = [_end(run, entries, name) for name in ends]
+    return table(head, rows, says="From the files to each last selection: of several seeds the first")
+
+
+def _end(run: Run, entries: Mapping[str, Entry], name: str) -> tuple[object, ...]:
+    """A line from the file to a selection, or from where documents were cut into others and counted anew."""
+    dropped, lost = dict[str, int](), dict[str, int]()
+    left, at = entries[name].kept, name
+    while True:
+        entry = entries[at]
+        title = entry.record["of"]
+        dropped = {f"{title}: {why}": n for why, n in entry.dropped.items() if why != OUTSIDE} | dropped
+        lost = {f"{title}: {why}": n for why, n in entry.lost.items()} | lost
+        source = _source(run, at)
+        if source not in entries or (entry.record["kind"] == "corpus" and entry.come != entries[source].kept):
+            break
+        at = source
+    balanced = entry.come == left + sum(dropped.values()) + sum(lost.values())
+    return (
+        _title(entries[name].record),
+        entry.come,
+        left,
+        _reasons(dropped),
+        _reasons(lost),
+        "yes" if balanced else "NO",
+    )
 
 
 def _title(record: Record) -> str:

@@ -3,7 +3,8 @@
 Whole documents are kept from the most wanted one on; the first that does not fit ends it. So what is kept
 stays at or below the budget and within one document of it (in each domain, with quotas), and a larger
 budget keeps all that a smaller one keeps. With `rank` one more round collects the keys of all kept rows: 24
-bytes a kept row in the driver and in each worker, and as much again while they are sorted.
+bytes a kept row in the driver, and as much again while they are put together; of these 8 stay there and go to each
+worker (`vernier.select.order`), more where scores tie.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from vernier.select.budget import (
     share_out,
 )
 from vernier.select.cut import EVERYTHING, Goal, Part, Places, Words
+from vernier.select.order import Keys, Order, packed
 from vernier.select.pool import Pool, Scores, code, groups, nested_groups, read, score_of_key, selection
 
 Score = Callable[[Shard], Scores]
-Ranks = NDArray[np.bytes_]  # keys as 24 bytes each, sorted: the place of a key is its rank
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,20 @@ class State:
     goals      one for each group
     pool       what each group holds, in every unit
     requested  the whole budget
-    order      the keys of all kept rows, if ranks are wanted and the cuts are known
+    order      that of all kept rows, if ranks are wanted and the cuts are known
     """
 
     goals: tuple[Goal, ...]
     pool: dict[Group, tuple[int, ...]]
     requested: int
-    order: Ranks | None = None
+    order: Order | None = None
 
     @property
     def settled(self) -> bool:
         return all(goal.settled for goal in self.goals)
 
 
-def fold(plan: Plan, score: Score, shard: Shard, state: State | None) -> dict[Group, Part] | Ranks:
+def fold(plan: Plan, score: Score, shard: Shard, state: State | None) -> dict[Group, Part] | Keys:
     """What a shard has to say in this round: its part by group, or the keys of its kept rows."""
     check_lengths(plan.keep, shard)
     pool = read(shard, score)
@@ -81,7 +82,7 @@ def fold(plan: Plan, score: Score, shard: Shard, state: State | None) -> dict[Gr
         return {g: cut.look(EVERYTHING, words, pool.amounts, places, points) for g, places in members.items()}
     if state.settled:
         kept = np.flatnonzero(_kept(state, words, members, len(pool.rows)))
-        return _packed(words.all(kept))
+        return packed(words.all(kept))
     return {
         goal.group: cut.look(goal, words, pool.amounts, members[goal.group], points)
         for goal in state.goals
@@ -92,7 +93,7 @@ def fold(plan: Plan, score: Score, shard: Shard, state: State | None) -> dict[Gr
 def merge(plan: Plan, parts: Sequence[Any], state: State | None) -> tuple[State, bool]:
     """The next state. Raises RecipeError if the pool does not hold what is asked for."""
     if state is not None and state.settled:
-        return replace(state, order=np.sort(np.concatenate(parts))), True
+        return replace(state, order=Order.of(np.concatenate(parts))), True
     if state is None:
         state = _start(plan, parts)
     said = [[part.get(goal.group) for part in parts] for goal in state.goals]
@@ -134,7 +135,7 @@ def select(plan: Plan, score: Score, shard: Shard, state: State) -> Iterator[pa.
         return
     rank = np.zeros(shard.rows, dtype=np.int64)
     places = np.flatnonzero(kept)
-    rank[pool.rows[places]] = np.searchsorted(state.order, _packed(words.all(places)))
+    rank[pool.rows[places]] = state.order.rank(words.all(places))
     yield selection(pool.count, pool.reason, rank)
 
 
@@ -172,11 +173,6 @@ def _kept(state: State, words: Words, members: dict[Group, Places], size: int) -
             for places in cut.blocks(members[goal.group]):
                 kept[places] = words.before(goal.fixed, places)
     return kept
-
-
-def _packed(words: NDArray[np.uint64]) -> Ranks:
-    """Keys as byte strings whose order is that of the keys, 24 bytes each [n]."""
-    return np.ascontiguousarray(words.byteswap()).view("S24").reshape(-1)
 
 
 def _amounts(amounts: Sequence[int]) -> dict[str, int]:

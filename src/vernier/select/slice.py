@@ -53,7 +53,7 @@ class Slice:
 
     def _groups(self, shard: Shard) -> NDArray[np.uint64]:
         """128 bits for the group of each row, uint64 [rows, 2]."""
-        texts = shard.ids("text_hash")
+        texts = shard.text_hashes()
         if self.group == "text_hash":
             return texts
         codes, values = column_codes(shard, self.group)

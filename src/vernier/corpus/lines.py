@@ -1,0 +1,47 @@
+"""Remove lines that are no text: menus, counters, notices. The rules are in `vernier.core.lines`.
+
+The rows stay as they are, ids and order too, so scores and selections of the corpus before still fit. What was removed
+is counted by rule, in lines and in words. Whether a document lost too much is for a selection to say, by the counts of
+`score.lines` with the same rules: the editing stage makes a corpus, whose columns are texts, and a selection wants
+numbers; and the corpus before and its counts stay there for whoever wants another limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pyarrow as pa
+
+from vernier.core.lines import Judge, Limits, names
+from vernier.core.shard import Shard
+from vernier.corpus.edit import with_texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """The same documents without the lines that a rule removes; counted as `lines.RULE` and `words.RULE`.
+
+    rules   presets (`c4`, `redstone`) and single rules
+    limits  where the rules draw their lines
+    """
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "corpus"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    rules: list[str]
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        names(self.rules)
+
+    def map(self, shard: Shard) -> Iterator[pa.Table]:
+        judge = Judge(self.rules, self.limits)
+        for batch in shard.batches("corpus", shard.columns("corpus")):
+            judged = [judge.judge(text) for text in batch.column("text").to_pylist()]
+            for one in judged:
+                shard.left_out.update({f"lines.{name}": n for name, n in one.lines.items()})
+                shard.left_out.update({f"words.{name}": n for name, n in one.words.items()})
+            yield with_texts(batch, [one.text for one in judged])
