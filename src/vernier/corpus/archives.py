@@ -17,7 +17,7 @@ from vernier.corpus.members import Members
 
 RAW = 64 << 10  # bytes kept of what is lost
 PASS = 64 << 20  # bytes unpacked only to throw them away, before the next member is looked for instead
-MOST_PASSED = 1 << 30  # the same where no other member follows: the archive ends there
+MOST_PASSED = 256 << 20  # the same where no other member follows: the archive ends there
 _HEAD = 64 << 10  # bytes of a record's header: real ones have less than 2 KB
 _VERSION = re.compile(rb"WARC/[01]\.\d{1,2}[ \t]*\r?\n")
 _LONGEST = 16  # bytes of a version line
@@ -148,6 +148,10 @@ class Archive:
         if not self._ends_well(size + length):
             detail = f"found no end of the record behind the {length} bytes that Content-Length says"
             return self._to_next(begin, "bad_length", detail, size)
+        if (
+            self._broken and self._member == begin and not self._stream.fresh
+        ):  # it unpacked to a record, but not to what its checksum says
+            return self._cut(begin, "")
         block = self._data[self._at + size : self._at + size + length]
         self._at += size + length
         return Record(begin, headers, block, length)
@@ -187,11 +191,11 @@ class Archive:
         while self._have(more + 1):
             rest = self._data[self._at + more : self._at + more + 64]
             if found := rest.lstrip(_BLANK):
-                clear = len(rest) - len(found)
-                if clear >= 4:  # a whole end, whatever comes then
+                more += len(rest) - len(found)
+                if more >= size + 4:  # a whole end, whatever comes then
                     return True
-                self._have(more + clear + 5)
-                return self._data.startswith(b"WARC/", self._at + more + clear)
+                self._have(more + 5)
+                return self._data.startswith(b"WARC/", self._at + more)
             more += len(rest)
         return True
 

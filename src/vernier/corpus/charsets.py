@@ -173,7 +173,7 @@ def _in_head(head: bytes) -> str | None:
 
 def _decoded(data: bytes, encoding: str) -> Decoded:
     if encoding == "replacement":
-        return Decoded(REPLACEMENT, encoding, 1) if data else Decoded("", encoding, 0)
+        return Decoded(REPLACEMENT if data else "", encoding, len(data))
     if encoding == "utf-8":
         try:
             return _cleaned(data.decode(), encoding, 0)

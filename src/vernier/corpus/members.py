@@ -22,6 +22,7 @@ class Members:
     """The blocks of a stream, in any of the forms of `streams`, with leave to go on at the next member.
 
     begins   what the unpacked bytes of a member begin with
+    fresh    the present member has not given a block yet
     first    the last block was the first one of its member
     """
 
@@ -31,7 +32,7 @@ class Members:
         self.form = streams.format_of(source.read(16))
         self._magic = _MEMBER.get(self.form)
         self.first = False
-        self._fresh = True
+        self.fresh = True
         self._decoder: Any = None
         self._at(0)
 
@@ -40,7 +41,7 @@ class Members:
         self._source.seek(position)
         self._position = self._member = position  # of what is fed next, and of the present member
         self._view = memoryview(b"")
-        self._decoder, self._fresh = None, True
+        self._decoder, self.fresh = None, True
 
     def block(self) -> bytes:
         """The next bytes, b"" behind the last. Raises BrokenStreamError where they can not be unpacked."""
@@ -59,7 +60,7 @@ class Members:
                 continue
             block = self._unpack()
             if block:
-                self.first, self._fresh = self._fresh, False
+                self.first, self.fresh = self.fresh, False
                 return block
 
     def _begin(self) -> bool:
@@ -67,7 +68,7 @@ class Members:
         if self.form == "gzip" and self._view[0] == 0:  # padding, as in `streams`
             self._forward(1)
             return True
-        self._member, self._fresh = self._position, True
+        self._member, self.fresh = self._position, True
         self._decoder = streams.decoder_of(self.form)
         return False
 

@@ -113,7 +113,7 @@ def _unpacked(data: bytes, coding: str, most: int, cut: bool) -> bytes:
         unpacked = b"".join(parts)
         if not unpacked and data.lstrip()[:1] == b"<":  # a page, whatever its header says
             return data
-        if cut and isinstance(error, EOFError):
+        if cut and unpacked and isinstance(error, EOFError):
             return unpacked
         raise BadBodyError("bad_body", f"its content encoding {coding} is damaged: {error}") from error
     unpacked = b"".join(parts)

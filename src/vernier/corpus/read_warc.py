@@ -5,8 +5,9 @@ holds besides is left out by reason, and `max_bad` does not count it: `warcinfo`
 `continuation`, `other_record`, `redirect` (3xx), `error_status` (4xx, 5xx), `other_status`, `other_content` (images,
 feeds, other text) and `empty`; no bytes of these are kept. What is broken goes to the quarantine with the first 64 KB
 of its bytes: `garbage` between records, `bad_header`, `bad_length`, `bad_http`, `bad_body` (chunks or a content
-encoding that break off), `too_large`, `undecodable` (more than 1 % of its characters are none in its encoding),
-`damaged` (a member that can not be unpacked) and `truncated` (what is left at the end of a broken archive).
+encoding that break off), `too_large`, `undecodable` (more than ten characters beyond ASCII, and more than a tenth of
+them, are none in the page's encoding), `damaged` (a member that can not be unpacked) and `truncated` (what is left at
+the end of a broken archive).
 
 An archive is read once, in near-constant memory. `offset` is that of the record in the unpacked archive.
 """
