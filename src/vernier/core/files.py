@@ -7,8 +7,10 @@ system fails to do is tried again a few times, whatever the store: not each brin
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import posixpath
+import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +18,11 @@ from functools import lru_cache
 from typing import IO, Any, TypeVar
 
 import fsspec
+from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractFileSystem
+from fsspec.utils import glob_translate
 
 from vernier.core.errors import DataError, RecipeError, SetupError, VernierError, nearest
 
@@ -73,7 +78,8 @@ def find(paths: Sequence[str], root: str | None, suffixes: Sequence[str], glob: 
     for path in paths:
         fs, bare = file_system(path)
         systems.add(type(fs).__name__)
-        base, some = tried(path, lambda fs=fs, bare=bare: _match(fs, bare, suffixes, glob))
+        with reaching(path):
+            base, some = _match(fs, bare, suffixes, glob)
         if not some:
             raise _nothing(path, fs, bare, suffixes)
         bases.append(base)
@@ -84,9 +90,20 @@ def find(paths: Sequence[str], root: str | None, suffixes: Sequence[str], glob: 
             found=", ".join(paths),
             expected="one file system a reader: documents are named by their path below one root",
         )
-    top = posixpath.commonpath(bases) if root is None else file_system(root)[1].rstrip("/")
+    top = _common(bases) if root is None else file_system(root)[1].rstrip("/")
     files = [_file(fs, path, info, top) for path, (fs, info) in found.items()]
     return sorted(files, key=lambda file: file.name)
+
+
+def bytes_at(url: str) -> bytes | None:
+    """All bytes of a small file; None if there is none."""
+    fs, path = file_system(url)
+    with reaching(url):
+        info = _info(fs, path)
+    if info is None or info["type"] != "file":
+        return None
+    with opened(_file(fs, path, info, posixpath.dirname(path))) as source:
+        return source.read()
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -114,7 +131,7 @@ def _match(fs: Any, path: str, suffixes: Sequence[str], glob: str) -> tuple[str,
     if info is not None and info["type"] == "file":
         return posixpath.dirname(path), {path: info}
     if info is not None:
-        below = _files(fs.glob(f"{path}/{glob}", detail=True))
+        below = _files(_glob(fs, f"{path}/{glob}"))
         names = {name: name[len(path) :].lstrip("/") for name in below}
         return path, {
             name: below[name]
@@ -125,8 +142,14 @@ def _match(fs: Any, path: str, suffixes: Sequence[str], glob: str) -> tuple[str,
         return posixpath.dirname(path), {}
     base = _before_pattern(path)
     hidden = _has_hidden_part(path[len(base) :])
-    some = _files(fs.glob(path, detail=True))
+    some = _files(_glob(fs, path))
     return base, {name: info for name, info in some.items() if hidden or not _has_hidden_part(name[len(base) :])}
+
+
+def _common(folders: Sequence[str]) -> str:
+    """The longest folder that they have in common; the `//` of an HTTP URL stays as it is."""
+    same = itertools.takewhile(lambda parts: len(set(parts)) == 1, zip(*(f.split("/") for f in folders), strict=False))
+    return "/".join(parts[0] for parts in same)
 
 
 def _has_hidden_part(path: str) -> bool:
@@ -135,11 +158,46 @@ def _has_hidden_part(path: str) -> bool:
 
 def _info(fs: Any, path: str) -> Mapping[str, Any] | None:
     try:
-        return fs.info(path)
+        return _again(fs, lambda: fs.info(path))
     except FileNotFoundError as error:
         if _may_pass(error):
             raise
         return None
+
+
+def _glob(fs: Any, pattern: str) -> Mapping[str, Mapping[str, Any]]:
+    """The files and folders that match. The walk that fsspec gives to stores without one of their own leaves out in
+    silence a folder below the first that it can not list, so it is not used."""
+    walks = type(fs).find is AbstractFileSystem.find and getattr(fs, "_find", None) in (None, _default_find(fs))
+    if isinstance(fs, LocalFileSystem) or not walks:
+        return _again(fs, lambda: fs.glob(pattern, detail=True))
+    base = _before_pattern(pattern)
+    below = pattern[len(base) :].strip("/")
+    listed = _below(fs, base, None if "**" in below else below.count("/"))
+    matches = re.compile(glob_translate(pattern)).match
+    return {name: info for name, info in listed.items() if matches(name)}
+
+
+def _default_find(fs: Any) -> Any:
+    return AsyncFileSystem._find.__get__(fs) if isinstance(fs, AsyncFileSystem) else None
+
+
+def _below(fs: Any, folder: str, depth: int | None) -> dict[str, Mapping[str, Any]]:
+    """All that lies in a folder and those in it, `depth` levels of them. Empty if there is no such folder."""
+    try:
+        listed = _again(fs, lambda: fs.ls(folder, detail=True))
+    except FileNotFoundError as error:
+        if _may_pass(error):
+            raise
+        return {}
+    found: dict[str, Mapping[str, Any]] = {}
+    for info in listed:
+        name = info["name"].rstrip("/")
+        if name != folder.rstrip("/"):
+            found[name] = info
+            if info["type"] == "directory" and depth != 0:
+                found |= _below(fs, name, None if depth is None else depth - 1)
+    return found
 
 
 def _files(listing: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -240,16 +298,20 @@ def _unreachable(url: str, error: Exception) -> SetupError:
 
 
 def tried(url: str, work: Callable[[], _T]) -> _T:
-    """What `work` returns, under `reaching`; of a remote file system it is tried `TRIES` times."""
+    """What `work` returns, tried `TRIES` times, under `reaching`."""
     with reaching(url):
-        for number in range(TRIES if "://" in url else 1):
-            try:
-                return work()
-            except Exception as error:
-                if number == TRIES - 1 or "://" not in url or not _may_pass(error):
-                    raise
-            time.sleep(PAUSE_S * 2**number)
-    raise AssertionError("unreachable: the last try returns or raises")
+        return _again(remote(url)[0], work)
+
+
+def _again(fs: Any, work: Callable[[], _T]) -> _T:
+    for number in range(TRIES - 1):
+        try:
+            return work()
+        except Exception as error:
+            if isinstance(fs, LocalFileSystem) or not _may_pass(error):
+                raise
+        time.sleep(PAUSE_S * 2**number)
+    return work()
 
 
 def _may_pass(error: Exception) -> bool:
