@@ -80,8 +80,8 @@ def find(paths: Sequence[str], root: str | None, suffixes: Sequence[str], glob: 
         systems.add(type(fs).__name__)
         with reaching(path):
             base, some = _match(fs, bare, suffixes, glob)
-        if not some:
-            raise _nothing(path, fs, bare, suffixes)
+            if not some:
+                raise _nothing(path, fs, bare, suffixes)
         bases.append(base)
         found.update((name, (fs, info)) for name, info in some.items())
     if len(systems) > 1:

@@ -181,7 +181,7 @@ def _decoded(data: bytes, encoding: str) -> Decoded:
             text = data.decode(errors="replace")
             return _cleaned(text, encoding, text.count(REPLACEMENT) - data.count(REPLACEMENT.encode()))
     if encoding in _SINGLE or encoding == "x-user-defined":
-        text = codecs.charmap_decode(data, "strict", _table(encoding))[0]
+        text = codecs.charmap_decode(data, "strict", _table(encoding))[0]  # pyright: ignore[reportArgumentType]
     else:
         text = data.decode(_ENCODINGS[encoding][0], "replace")
     return _cleaned(text, encoding, text.count(REPLACEMENT))
