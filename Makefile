@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench crash mutants docs clean
+.PHONY: setup demo test check bench crash fuzz mutants docs clean
 
 setup: $(READY)
 
@@ -40,6 +40,10 @@ bench: $(READY)
 # The long campaign of kills (`make test` holds a short one).
 crash: $(READY)
 	$(BIN)/pytest -q -m crash
+
+# Five minutes of mutated input, for each test that reads what others wrote.
+fuzz: $(READY)
+	$(BIN)/pytest -q -m fuzz
 
 # The suite must be red on each of these patches.
 mutants: $(READY)

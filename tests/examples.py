@@ -26,6 +26,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"pairs": 100, "shortest": 5, "longest": 5}, "without": ["selection"]},
     ],
     "corpus.read_hf": [{"with": {"path": "{folder}/hf"}}],
+    "corpus.read_html": [{"with": {"paths": ["{folder}/html"]}}],
     "corpus.read_installed": [
         {"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"]}},
         {"with": {"max_bytes": 50_000, "packages": ["numpy", "pydantic"], "planted": 0.5}},
@@ -36,6 +37,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "corpus.read_parquet": [{"with": {"paths": ["{folder}/docs.parquet"], "columns": ["note"]}}],
     "corpus.read_text": [{"with": {"paths": ["{folder}/text"]}}],
+    "corpus.read_warc": [
+        {"with": {"paths": ["{folder}/pages.warc.gz"]}},
+        {"with": {"paths": ["{folder}/pages.warc.gz"], "constant_domain": "web", "max_page": 200}},
+    ],
     "evaluate.diversity": [{"with": {"group": 3, "groups": 2}}, {"with": {"group": 4, "groups": 3, "shift": True}}],
     "evaluate.tasks": [
         {"with": {"tasks": ["{folder}/tasks.jsonl"]}},

@@ -12,12 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.corpus.drive import check_restarts, jsonl, keys, rows, write
+from tests.corpus.warcs import SMALL, packed
 
+from vernier.core import files
 from vernier.core.errors import DataError, RecipeError, SetupError
 from vernier.corpus.read_hf import ReadHf
+from vernier.corpus.read_html import ReadHtml
 from vernier.corpus.read_jsonl import ReadJsonl
 from vernier.corpus.read_parquet import ReadParquet
 from vernier.corpus.read_text import ReadText
+from vernier.corpus.read_warc import ReadWarc
 
 DOCUMENTS = [{"id": str(i), "text": f"text number {i}", "domain": "d"} for i in range(200)]
 
@@ -57,6 +61,8 @@ def make(folder: Path) -> None:
     write(folder / "j" / "a.jsonl", jsonl(DOCUMENTS[:100]))
     write(folder / "j" / "more" / "b.jsonl.gz", gzip.compress(jsonl(DOCUMENTS[100:])))
     write(folder / "t" / "x.txt", b"x")
+    write(folder / "w" / "x.warc.gz", packed(SMALL))
+    write(folder / "m" / "x.html", b"<p>x")
     write(folder / "t" / "sub" / "y.txt", b"y")
     (folder / "p").mkdir()
     pq.write_table(pa.Table.from_pylist(DOCUMENTS), folder / "p" / "x.parquet", row_group_size=50)
@@ -75,6 +81,8 @@ def readers(folder: str) -> list[Any]:
         ReadText(paths=[f"{folder}/t"]),
         ReadParquet(paths=[f"{folder}/p/*.parquet"], shard=500),
         ReadHf(path=f"{folder}/h"),
+        ReadWarc(paths=[f"{folder}/w/*.warc.gz"]),
+        ReadHtml(paths=[f"{folder}/m"]),
     ]
 
 
@@ -114,6 +122,7 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(files, "PAUSE_S", 0.001)
     fsspec.filesystem("s3").clear_instance_cache()
     with pytest.raises((SetupError, DataError), match=r"(?s)s3://corpora/x\.jsonl"):
         ReadJsonl(paths=["s3://corpora/x.jsonl"]).units()

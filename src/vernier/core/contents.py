@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from vernier.core.errors import DataError
-from vernier.core.files import File, reaching, remote
+from vernier.core.files import File, reaching, remote, tried
 from vernier.core.fingerprint import key_of
 
 CHUNK = 1 << 20
@@ -48,10 +48,13 @@ def _content(part: tuple[File, int, int]) -> str:
     if file.is_local:
         return _hash(file, begin, end)
     fs, path = remote(file.url)
-    with reaching(file.url):
+
+    def ask() -> str:
         info = fs.info(path)
         checksum = next((str(info[name]) for name in CHECKSUMS if info.get(name)), None)
         return key_of(file.size, checksum if checksum is not None else str(fs.checksum(path)))
+
+    return tried(file.url, ask)
 
 
 def _hash(file: File, begin: int, end: int) -> str:

@@ -1,25 +1,36 @@
 """The files from outside that a stage reads, at a local path or any fsspec URL, and how they are opened.
 
-A file's name is its path below the source root, so it does not depend on where data is mounted.
+A file's name is its path below the source root, so it does not depend on where data is mounted. What a remote file
+system fails to do is tried again a few times, whatever the store: not each brings that of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import posixpath
-from collections.abc import Generator, Mapping, Sequence
+import re
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import fsspec
+from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractFileSystem
+from fsspec.utils import glob_translate
 
 from vernier.core.errors import DataError, RecipeError, SetupError, VernierError, nearest
 
 _MAGIC = "*?["
+_T = TypeVar("_T")
+TRIES = 5  # of one request to a remote file system
+PAUSE_S = 0.5  # before the second try; doubles with each: 7.5 s in all
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, VernierError)
 
 
 @dataclass(frozen=True)
@@ -69,8 +80,8 @@ def find(paths: Sequence[str], root: str | None, suffixes: Sequence[str], glob: 
         systems.add(type(fs).__name__)
         with reaching(path):
             base, some = _match(fs, bare, suffixes, glob)
-        if not some:
-            raise _nothing(path, fs, bare, suffixes)
+            if not some:
+                raise _nothing(path, fs, bare, suffixes)
         bases.append(base)
         found.update((name, (fs, info)) for name, info in some.items())
     if len(systems) > 1:
@@ -79,9 +90,20 @@ def find(paths: Sequence[str], root: str | None, suffixes: Sequence[str], glob: 
             found=", ".join(paths),
             expected="one file system a reader: documents are named by their path below one root",
         )
-    top = posixpath.commonpath(bases) if root is None else file_system(root)[1].rstrip("/")
+    top = _common(bases) if root is None else file_system(root)[1].rstrip("/")
     files = [_file(fs, path, info, top) for path, (fs, info) in found.items()]
     return sorted(files, key=lambda file: file.name)
+
+
+def bytes_at(url: str) -> bytes | None:
+    """All bytes of a small file; None if there is none."""
+    fs, path = file_system(url)
+    with reaching(url):
+        info = _info(fs, path)
+    if info is None or info["type"] != "file":
+        return None
+    with opened(_file(fs, path, info, posixpath.dirname(path))) as source:
+        return source.read()
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -109,7 +131,7 @@ def _match(fs: Any, path: str, suffixes: Sequence[str], glob: str) -> tuple[str,
     if info is not None and info["type"] == "file":
         return posixpath.dirname(path), {path: info}
     if info is not None:
-        below = _files(fs.glob(f"{path}/{glob}", detail=True))
+        below = _files(_glob(fs, f"{path}/{glob}"))
         names = {name: name[len(path) :].lstrip("/") for name in below}
         return path, {
             name: below[name]
@@ -120,8 +142,14 @@ def _match(fs: Any, path: str, suffixes: Sequence[str], glob: str) -> tuple[str,
         return posixpath.dirname(path), {}
     base = _before_pattern(path)
     hidden = _has_hidden_part(path[len(base) :])
-    some = _files(fs.glob(path, detail=True))
+    some = _files(_glob(fs, path))
     return base, {name: info for name, info in some.items() if hidden or not _has_hidden_part(name[len(base) :])}
+
+
+def _common(folders: Sequence[str]) -> str:
+    """The longest folder that they have in common; the `//` of an HTTP URL stays as it is."""
+    same = itertools.takewhile(lambda parts: len(set(parts)) == 1, zip(*(f.split("/") for f in folders), strict=False))
+    return "/".join(parts[0] for parts in same)
 
 
 def _has_hidden_part(path: str) -> bool:
@@ -130,9 +158,46 @@ def _has_hidden_part(path: str) -> bool:
 
 def _info(fs: Any, path: str) -> Mapping[str, Any] | None:
     try:
-        return fs.info(path)
-    except FileNotFoundError:
+        return _again(fs, lambda: fs.info(path))
+    except FileNotFoundError as error:
+        if _may_pass(error):
+            raise
         return None
+
+
+def _glob(fs: Any, pattern: str) -> Mapping[str, Mapping[str, Any]]:
+    """The files and folders that match. The walk that fsspec gives to stores without one of their own leaves out in
+    silence a folder below the first that it can not list, so it is not used."""
+    walks = type(fs).find is AbstractFileSystem.find and getattr(fs, "_find", None) in (None, _default_find(fs))
+    if isinstance(fs, LocalFileSystem) or not walks:
+        return _again(fs, lambda: fs.glob(pattern, detail=True))
+    base = _before_pattern(pattern)
+    below = pattern[len(base) :].strip("/")
+    listed = _below(fs, base, None if "**" in below else below.count("/"))
+    matches = re.compile(glob_translate(pattern)).match
+    return {name: info for name, info in listed.items() if matches(name)}
+
+
+def _default_find(fs: Any) -> Any:
+    return AsyncFileSystem._find.__get__(fs) if isinstance(fs, AsyncFileSystem) else None
+
+
+def _below(fs: Any, folder: str, depth: int | None) -> dict[str, Mapping[str, Any]]:
+    """All that lies in a folder and those in it, `depth` levels of them. Empty if there is no such folder."""
+    try:
+        listed = _again(fs, lambda: fs.ls(folder, detail=True))
+    except FileNotFoundError as error:
+        if _may_pass(error):
+            raise
+        return {}
+    found: dict[str, Mapping[str, Any]] = {}
+    for info in listed:
+        name = info["name"].rstrip("/")
+        if name != folder.rstrip("/"):
+            found[name] = info
+            if info["type"] == "directory" and depth != 0:
+                found |= _below(fs, name, None if depth is None else depth - 1)
+    return found
 
 
 def _files(listing: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -212,47 +277,72 @@ def reaching(url: str) -> Generator[None]:
             "a file can not be read", where=url, found=str(error), do="give this user the right to read it"
         ) from error
     except OSError as error:
+        if "://" in url:
+            raise _unreachable(url, error) from error
         raise DataError("a file can not be read", where=url, found=str(error) or type(error).__name__) from error
     except Exception as error:
         if "://" not in url:
             raise
         # Each object store brings its own exceptions, which are not OSErrors.
-        raise SetupError(
-            "the file system can not be reached", where=url, found=f"{type(error).__name__}: {error}"
-        ) from error
+        raise _unreachable(url, error) from error
+
+
+def _unreachable(url: str, error: Exception) -> SetupError:
+    return SetupError(
+        "the file system can not be reached",
+        where=url,
+        found=f"{type(error).__name__}: {error}",
+        expected=f"an answer to one of {TRIES} tries",
+        do="run again when the server answers: what is committed is not read again",
+    )
+
+
+def tried(url: str, work: Callable[[], _T]) -> _T:
+    """What `work` returns, tried `TRIES` times, under `reaching`."""
+    with reaching(url):
+        return _again(remote(url)[0], work)
+
+
+def _again(fs: Any, work: Callable[[], _T]) -> _T:
+    for number in range(TRIES - 1):
+        try:
+            return work()
+        except Exception as error:
+            if isinstance(fs, LocalFileSystem) or not _may_pass(error):
+                raise
+        time.sleep(PAUSE_S * 2**number)
+    return work()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether another try may succeed. The HTTP of fsspec calls any failure a missing file, and keeps it as cause."""
+    if isinstance(error, FileNotFoundError):
+        status = getattr(error.__cause__, "status", None)
+        return isinstance(status, int) and (status == 429 or status >= 500)
+    return not isinstance(error, _FINAL)
 
 
 @contextlib.contextmanager
 def opened(file: File) -> Generator[IO[bytes]]:
     """A file open for reading. Raises DataError if it is not the one that was listed, now or at the end."""
-    with reaching(file.url):
-        source = _Source(file)
-    with source:
+    with _Local(file) if file.is_local else _Remote(file) as source:
         yield source  # pyright: ignore[reportReturnType]
         source.check()
 
 
-class _Source:
-    """The bytes of a file, each read of it under `reaching`."""
+class _Local:
+    """The bytes of a local file, each read of it under `reaching`."""
 
     def __init__(self, file: File) -> None:
         self._file = file
-        if file.is_local:
-            self._inner: Any = open(file.url, "rb", buffering=0)  # noqa: SIM115 (closed by __exit__)
-        else:
-            self._inner = remote(file.url)[0].open(remote(file.url)[1], "rb")
-        self.check()
+        with reaching(file.url):
+            self._inner = open(file.url, "rb", buffering=0)  # noqa: SIM115 (closed by __exit__)
+            self.check()
 
     def check(self) -> None:
-        if self._file.is_local:
-            stat = os.fstat(self._inner.fileno())
-            same = (stat.st_size, stat.st_mtime_ns) == (self._file.size, self._file.stamp)
-        else:
-            same = getattr(self._inner, "size", self._file.size) in (self._file.size, None)
-        if not same:
-            raise DataError(
-                "a file changed while it was read", where=self._file.url, do="run again when it is complete"
-            )
+        stat = os.fstat(self._inner.fileno())
+        if (stat.st_size, stat.st_mtime_ns) != (self._file.size, self._file.stamp):
+            raise _changed(self._file)
 
     def read(self, size: int = -1) -> bytes:
         with reaching(self._file.url):
@@ -269,11 +359,80 @@ class _Source:
     def closed(self) -> bool:
         return self._inner.closed
 
-    def __enter__(self) -> _Source:
+    def __enter__(self) -> _Local:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._inner.close()
+
+
+class _Remote:
+    """The bytes of a remote file. A read gives all that was asked for, up to the end; where the server fails or gives
+    less, the file is opened anew, so that nothing is taken from what was cached of the failure."""
+
+    def __init__(self, file: File) -> None:
+        self._file, self._offset, self.closed = file, 0, False
+        self._inner: Any = None
+        tried(file.url, self._open)
+
+    def _open(self) -> None:
+        if self._inner is None:
+            fs, path = remote(self._file.url)
+            self._inner = fs.open(path, "rb")
+            self.check()
+
+    def check(self) -> None:
+        if getattr(self._inner, "size", self._file.size) not in (self._file.size, None):
+            raise _changed(self._file)
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._file.size - self._offset)
+        left = left if size is None or size < 0 else min(left, size)
+        parts: list[bytes] = []
+        while left:
+            part = tried(self._file.url, lambda left=left: self._part(left))
+            parts.append(part)
+            self._offset += len(part)
+            left -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _part(self, size: int) -> bytes:
+        whole = False
+        try:
+            self._open()
+            self._inner.seek(self._offset)
+            part = self._inner.read(size)
+            whole = len(part) == size
+            if not part:
+                raise EOFError(f"no bytes at {self._offset} of {self._file.size}")
+            return part
+        finally:
+            if not whole:
+                self._forget()
+
+    def _forget(self) -> None:
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            with contextlib.suppress(Exception):  # it failed already, and was only read
+                inner.close()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._offset = offset + (0, self._offset, self._file.size)[whence]
+        return self._offset
+
+    def tell(self) -> int:
+        return self._offset
+
+    def __enter__(self) -> _Remote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._forget()
+        self.closed = True
+
+
+def _changed(file: File) -> DataError:
+    return DataError("a file changed while it was read", where=file.url, do="run again when it is complete")
 
 
 @lru_cache(maxsize=1024)

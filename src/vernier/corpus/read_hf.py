@@ -89,13 +89,13 @@ class ReadHf:
     def _saved(self) -> tuple[str, list[files.File]] | None:
         """The Arrow files of a folder by `save_to_disk`; None if it is none."""
         fs, folder = files.file_system(self.path)
-        with files.reaching(self.path):
-            if fs.exists(f"{folder}/dataset_dict.json"):
-                splits = json.loads(fs.cat_file(f"{folder}/dataset_dict.json"))["splits"]
-                folder = f"{folder}/{self._pick(splits)}"
-            elif not fs.exists(f"{folder}/state.json"):
-                return None
-            state = json.loads(fs.cat_file(f"{folder}/state.json"))
+        splits = files.bytes_at(fs.unstrip_protocol(f"{folder}/dataset_dict.json"))
+        if splits is not None:
+            folder = f"{folder}/{self._pick(json.loads(splits)['splits'])}"
+        saved = files.bytes_at(fs.unstrip_protocol(f"{folder}/state.json"))
+        if saved is None:
+            return None
+        state = json.loads(saved)
         if state.get("_indices_data_files"):
             raise DataError(
                 "the data set was saved by an old `datasets`, with its rows in another order than in its files",

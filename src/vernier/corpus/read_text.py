@@ -58,7 +58,7 @@ class ReadText:
                 key_of([[file.name, content[file]] for file in run]),
                 {"files": [file.spec() for file in run]},
             )
-            for run in _runs(found)
+            for run in runs(found)
         ]
 
     def read(self, unit: Unit, start: int) -> Iterator[Piece]:
@@ -79,7 +79,7 @@ class ReadText:
         yield from builder.last(len(run))
 
 
-def _runs(found: Sequence[files.File]) -> Iterator[list[files.File]]:
+def runs(found: Sequence[files.File]) -> Iterator[list[files.File]]:
     run: list[files.File] = []
     size = 0
     for file in found:

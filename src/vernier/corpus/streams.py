@@ -29,7 +29,7 @@ _DECODERS: dict[str, Callable[[], Any]] = {
     "bzip2": bz2.BZ2Decompressor,
     "xz": lzma.LZMADecompressor,
 }
-_DAMAGE = (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError, EOFError)
+DAMAGE = (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError, EOFError)
 
 
 class BrokenStreamError(Exception):
@@ -64,6 +64,11 @@ def plain_blocks(file: IO[bytes], length: int) -> Iterator[bytes]:
         yield block
 
 
+def decoder_of(form: str) -> Any:
+    """A fresh decoder for one member or frame: `decompress`, `eof`, `unused_data`. It raises one of `DAMAGE`."""
+    return _DECODERS[form]()
+
+
 def decompressed_blocks(file: IO[bytes], form: str) -> Iterator[bytes]:
     """The decompressed stream. Raises BrokenStreamError behind all that could be decompressed."""
     decoder: Any = None
@@ -75,11 +80,11 @@ def decompressed_blocks(file: IO[bytes], form: str) -> Iterator[bytes]:
                 if form == "gzip" and view[0] == 0:  # zero padding behind a member, as tapes and gzip allow
                     position, view = position + 1, view[1:]
                     continue
-                decoder = _DECODERS[form]()
+                decoder = decoder_of(form)
             part = view[:feed]
             try:
                 block = decoder.decompress(part)
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 raise BrokenStreamError(
                     f"the {form} stream is damaged at about byte {position} of the file ({error})"
                 ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import html
 import json
 import math
 from collections.abc import Mapping
@@ -104,11 +106,11 @@ class ToySet:
         return Inputs(self.store.url, artifacts, seed)
 
     def files(self, name: str = "files") -> Path:
-        """A folder that readers can read: docs.jsonl, docs.parquet, text/*.txt and hf/, the same documents each; and
-        tasks.jsonl, items of every kind."""
+        """A folder that readers can read: docs.jsonl, docs.parquet, text/*.txt, hf/, html/ and pages.warc.gz, the same
+        documents each; and tasks.jsonl, items of every kind."""
         folder = self.folder / name
         if not folder.exists():
-            for inner in ("text", "hf"):
+            for inner in ("text", "hf", "html"):
                 (folder / inner).mkdir(parents=True)
             records = [
                 {
@@ -129,6 +131,9 @@ class ToySet:
             for record in records:
                 path = folder / "text" / f"{record['id']}.txt"
                 path.write_bytes(str(record["text"]).encode())
+                (folder / "html" / f"{record['id']}.html").write_bytes(_page(str(record["text"])))
+            packed = [gzip.compress(_response(i, text), mtime=0) for i, text in enumerate(self._texts)]
+            (folder / "pages.warc.gz").write_bytes(b"".join(packed))
         return folder
 
     def model(self, name: str = "files") -> Path:
@@ -256,6 +261,18 @@ def _texts() -> list[str]:
     texts = [" ".join(random.choices(WORDS, k=random.randint(1, 24))) for _ in range(ROWS)]
     texts[3], texts[30], texts[31] = "", texts[10], texts[10]  # an empty one, and copies
     return texts
+
+
+def _page(text: str) -> bytes:
+    return f"<!doctype html>\n<title>A page</title>\n<p>{html.escape(text)}</p>\n".encode()
+
+
+def _response(number: int, text: str) -> bytes:
+    """A record of an archive; every fifth one no page."""
+    status = "404 Not Found" if number % 5 == 4 else "200 OK"
+    block = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\n\r\n".encode() + _page(text)
+    head = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:x:{number}>\r\nContent-Length: {len(block)}\r\n"
+    return f"{head}WARC-Target-URI: http://a.b/{number}\r\n\r\n".encode() + block + b"\r\n\r\n"
 
 
 def _cycle(values: tuple[str | None, ...], i: int) -> str | None:
