@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.adapters.conftest import Reference
+from tests.examples import EXAMPLES
 from tests.test_floors import python
 
 from vernier.adapters.outside import Documents, Outside, Table
 from vernier.core import plugin
-from vernier.core.errors import DataError, RecipeError
+from vernier.core.config import decode
+from vernier.core.errors import DataError, RecipeError, StageError
 from vernier.core.rng import id_of
+from vernier.core.yaml import Marks
+from vernier.models.rater import Notes
+from vernier.testing.behaviour import rows
 from vernier.testing.endpoint import toy_endpoint
+from vernier.testing.make import run
+from vernier.testing.toy import toy_rater
+from vernier.testing.toyset import ToySet
 
 
 def documents(texts: Sequence[Any], **columns: list[Any]) -> Documents:
@@ -138,3 +150,80 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
         "print(rows['surface.num_words'], Kept('select.slice', range=(0, 1))({'text': 'one row'}))"
     )
     assert python(code, block=("torch", "transformers", "datasets", "datatrove", "scipy")) == "[2] True\n"
+
+
+ROW_BY_ROW = [
+    name
+    for name in plugin.names()
+    if (cls := plugin.find(name)).makes in ("scores", "selection")
+    and not hasattr(cls, "fold")
+    and getattr(cls, "rows", "same") == "same"
+]
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> ToySet:
+    return ToySet(tmp_path_factory.mktemp("toys"))
+
+
+@pytest.mark.parametrize("name", ROW_BY_ROW)
+def test_batches_of_any_size_give_what_a_stage_gives(
+    name: str, toys: ToySet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every plugin of ours that works document by document, with the examples of the exam."""
+    monkeypatch.chdir(tmp_path)
+    cls = plugin.find(name)
+    for example in EXAMPLES.get(name, [{}]):
+        settings = json.loads(json.dumps(example.get("with", {})).replace("{endpoint}", toys.endpoint()))
+        takes = {n: kind for n, kind in cls.takes.items() if n not in example.get("without", ())}
+        inputs = toys.inputs({n: kind for n, kind in takes.items() if not kind.startswith("selection")})
+        stage = pa.concat_tables(run(decode(cls, settings, Marks("test")), inputs))
+        shard = inputs.shard(0)
+        held = {n: shard.read("corpus", [n]).column(n).to_pylist() for n in ("text", "id", "domain", "license")}
+        held["doc_id"] = [one.hex() for one in shard.read("corpus", ["doc_id"]).column("doc_id").to_pylist()]
+        given, beside = dict[str, Any](settings), dict[str, list[Table]]()
+        for label, artifact in inputs.artifacts.items():
+            if artifact.kind == "scores":
+                beside.setdefault(label.partition("[")[0], []).append(Table(label, artifact.facts))
+                for column in shard.columns(label):
+                    held[f"{label}.{column}"] = shard.read(label, [column]).column(column).to_pylist()
+            elif artifact.kind != "corpus":
+                given[label] = inputs.folder(label)
+        given |= {n: some if "*" in takes[n] else some[0] for n, some in beside.items()}
+        outside = pickle.loads(pickle.dumps(Outside(name, cls.makes, given)))
+        made: list[pa.Table] = []
+        for start in range(0, len(held["text"]), 7):
+            part = {n: values[start : start + 7] for n, values in held.items()}
+            made.append(outside.over(documents(part.pop("text"), **part)))
+        assert {table.schema for table in made} == {stage.schema}
+        assert rows(pa.concat_tables(made)) == rows(stage)
+
+
+def test_a_rater_leaves_out_what_it_was_told_by_our_id_or_by_the_text(tmp_path: Path) -> None:
+    texts, ids = ["told by its text", "told by its id", "new to it"], [id_of(name).hex() for name in "abc"]
+    rater = toy_rater(tmp_path / "rater", told=texts[:1])
+    replace(Notes.of(rater), documents=frozenset(ids[1:2])).save(rater)
+    outside = Outside("score.rater", "scores", {"rater": rater})
+    for column, known in ((ids, [True, True, False]), (["x", None, 7], [True, False, False])):
+        made = outside.over(documents(texts, doc_id=column)).column("even").to_pylist()
+        assert [one is None for one in made] == known
+    assert [one is None for one in outside.over(documents(texts)).column("even").to_pylist()] == [True, False, False]
+
+
+def test_a_plugin_that_goes_by_our_ids_gets_them_or_says_so() -> None:
+    ids = [id_of("a"), id_of("b")]
+    outside = Outside("tests.adapters.plugins:Ids", "scores", {})
+    made = outside.over(documents(["x", "y"], doc_id=[one.hex() for one in ids]))
+    assert made.column("low").to_pylist() == [int.from_bytes(one[:8], "little") for one in ids]
+    for column in ({}, {"doc_id": [ids[0].hex(), "b"]}):
+        with pytest.raises(RecipeError, match="goes by our document ids"):
+            outside.over(documents(["x", "y"], **column))
+
+
+def test_a_plugin_that_loses_a_document_is_found_out() -> None:
+    with pytest.raises(StageError, match=r"broke its contract[\s\S]*1 rows"):
+        Outside("tests.adapters.plugins:Loses", "scores", {}).over(documents(["x", "y"]))
+
+
+def test_those_are_most_scorers() -> None:
+    assert len(ROW_BY_ROW) >= 12

@@ -9,6 +9,7 @@ twice): a model is read where it lies.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from vernier.core import files, tables
 from vernier.core.artifact import Artifact
@@ -33,6 +36,7 @@ from vernier.core.yaml import Marks
 from vernier.corpus.records import to_json
 
 OURS = ("doc_id", "num_bytes", "text_hash", "offset")  # corpus columns that no column of a user stands for
+OUR_ID = re.compile(r"[0-9a-f]{32}")  # as an export writes it
 STORE = ".vernier"  # where a judge's answers are kept: as of a recipe that names no store
 
 
@@ -78,7 +82,7 @@ class Outside:
     def __init__(self, do: str, makes: str, given: Mapping[str, Any]) -> None:
         cls = find(do)
         _check(do, cls, makes)
-        settings = {name: plain(value) for name, value in given.items() if name not in cls.takes}
+        settings = {name: plain(given[name]) for name in sorted(given) if name not in cls.takes}
         folders, beside = dict[str, str](), dict[str, Table]()
         for name, kind in cls.takes.items():
             if name not in given:
@@ -118,7 +122,7 @@ class Outside:
             self.plugin.check({"corpus", *names})
 
     def __getstate__(self) -> str:
-        return json.dumps(self._declared, sort_keys=True)
+        return json.dumps(self._declared)
 
     def __setstate__(self, state: str) -> None:
         self._declared = json.loads(state)
@@ -197,7 +201,7 @@ class _Batch(Shard):
             return [n.removeprefix(prefix) for n in self._documents.names if n.startswith(prefix)]
         nullable = [f.name for f in tables.CORPUS if f.name not in (*OURS, "text")]
         users = [n for n in self._documents.names if n not in (*OURS, self._documents.text)]
-        return list(dict.fromkeys(["text", "num_bytes", "text_hash", *nullable, *users]))
+        return list(dict.fromkeys(["doc_id", "text", "num_bytes", "text_hash", *nullable, *users]))
 
     def read(self, name: str, columns: Sequence[str]) -> pa.Table:
         known = self.columns(name)
@@ -214,6 +218,15 @@ class _Batch(Shard):
 
     def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
         yield self.read(name, columns)
+
+    def doc_ids(self) -> NDArray[np.uint64]:
+        if self._corpus("doc_id").null_count:
+            raise RecipeError(
+                "the plugin goes by our document ids, and these documents have none",
+                expected="a column `doc_id`, as an export writes it",
+                do="run it in a recipe, and export what it makes",
+            )
+        return super().doc_ids()
 
     @cached_property
     def _texts(self) -> pa.Array:
@@ -234,6 +247,11 @@ class _Batch(Shard):
         if name == "text_hash":
             hashes = [blake2b(text.encode(), digest_size=16).digest() for text in self._texts.to_pylist()]
             return pa.array(hashes, pa.binary(tables.ID_BYTES))
+        if name == "doc_id":
+            given = self._documents.column(name) if name in self._documents.names else [None] * self.rows
+            ours = [isinstance(v, str) and OUR_ID.fullmatch(v) is not None for v in given]
+            ids = [bytes.fromhex(v) if is_ours else None for v, is_ours in zip(given, ours, strict=True)]
+            return pa.array(ids, pa.binary(tables.ID_BYTES))
         kind = tables.CORPUS.field(name).type if name in tables.CORPUS.names else pa.string()
         if name not in self._documents.names:
             return pa.nulls(self.rows, kind)
