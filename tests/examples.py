@@ -103,6 +103,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"url": "source", "page": {"chars": [1, 100], "lines": [1, 9], "longest": [1, 99]}}},
     ],
     "score.rater": [{}, {"with": {"segment": 50, "values": [0.0, 1.0]}, "without": ["selection"]}],
+    "score.signals": [{}, {"with": {"families": ["c4", "fineweb"], "bad_words": ["cat", "on the mat"]}}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
     "select.facility_location": [
@@ -116,6 +117,13 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "select.random": [
         {"with": {"keep": {"share": 0.5}}},
         {"with": {"keep": {"documents": 10}, "rank": True}, "without": ["within", "lengths"]},
+    ],
+    "select.rules": [
+        {"with": {"rules": "redstone_general", "limits": {"few_words": 5, "top_2gram": None}}},
+        {
+            "with": {"rules": ["gopher", "c4", "fineweb"], "limits": {"few_words": 3, "bad_words": 1, "stop_words": 1}},
+            "without": ["within"],
+        },
     ],
     "select.slice": [{"with": {"range": [0.0, 0.5]}}, {"with": {"range": [0.0, 0.5], "group": "domain"}}],
     "select.threshold": [{"with": {**PAIR, "at_least": 0.0}}],

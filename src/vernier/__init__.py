@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from vernier.pipeline.run import run as run
 
 _HOME = {"Recipe": "vernier.core.recipe", "run": "vernier.pipeline.run"}
-_MODULES = ("core", "corpus", "evaluate", "exec", "mix", "models", "pipeline", "score", "select", "testing", "train")
+_MODULES = (
+    "adapters",
+    "core",
+    "corpus",
+    "evaluate",
+    "exec",
+    "mix",
+    "models",
+    "pipeline",
+    "score",
+    "select",
+    "testing",
+    "train",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -184,3 +184,43 @@ def test_show_and_why_send_no_control_characters_to_the_terminal(here: Path, ver
 
 def _shown(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
+RULES = """\
+vernier: 1
+name: cleaned
+stages:
+  clean: {do: corpus.read_jsonl, with: {paths: ["data/*.jsonl"]}}
+  signals: {do: score.signals, in: {corpus: clean}, with: {families: [gopher, fineweb]}}
+  keep: {do: select.rules, in: {corpus: clean, signals: signals}, with: {rules: gopher, limits: {few_words: 3}}}
+"""
+
+
+def test_show_draws_each_rule_before_and_after_anything_is_dropped(here: Path, verb: Verb) -> None:
+    texts = {"short": "of the", "words": "a b c d to the", "fine": "the art of doing such things", "none": ""}
+    lines = [json.dumps({"id": name, "text": text}) + "\n" for name, text in texts.items()]
+    (here / "data" / "part-0.jsonl").write_text("".join(lines))
+    (here / "data" / "part-1.jsonl").unlink()
+    (here / "cleaned.yaml").write_text(RULES)
+    assert verb("run", "cleaned.yaml", "--to", "signals", "-q")[0] == 0
+    code, out, _ = verb("show", "runs/cleaned", "signals")
+    assert code == 0 and "by itself would drop of 4 documents (limits of the presets" in out
+    line = {words[0]: words for words in map(str.split, out.splitlines()) if words}
+    assert line["few_words"][1:6] == ["at", "least", "50", "100.0", "%"] and "punctuated_lines" in line
+    assert "dup_5gram" not in line  # its family was not asked for
+    assert line["short_words"][4:6] == ["50.0", "%"]  # one more has no words to measure
+    assert "|" in next(row for row in out.splitlines() if row.startswith("short_words"))
+
+    assert verb("run", "cleaned.yaml", "-q")[0] == 0
+    code, out, _ = verb("show", "runs/cleaned", "keep")
+    line = {words[0]: words for words in map(str.split, out.splitlines()) if words}
+    assert code == 0 and line["few_words"][-1] == "words" and "limits as set" in out
+    shown = [row for row in out.splitlines() if row.startswith("few_words") and "at least" in row]
+    assert shown[0].split()[3:6] == ["3", "50.0", "%"]
+    assert "punctuated_lines" not in line
+    told = {name: verb("why", "runs/cleaned", name)[1] for name in texts}
+    assert "keep: dropped: few_words (gopher: number of words 2, at least 3 is wanted)" in told["short"]
+    assert "keep: dropped: short_words (gopher: mean word length 1.5, at least 3 is wanted)" in told["words"]
+    assert "keep: kept" in told["fine"] and "keep: dropped: few_words" in told["none"]
+    page = (here / "runs" / "cleaned" / "report.html").read_text()
+    assert "What do the cleaning rules measure?" in page and "share of words with a letter" in page

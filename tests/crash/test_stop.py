@@ -92,6 +92,25 @@ def test_a_killed_export_is_no_export_and_can_be_made_again(
     assert not list(tmp_path.glob(".out.*"))
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("point", ["export.shard", "record.written"])
+@pytest.mark.parametrize("form", [["dolma"], ["megatron", "--tokenizer", "bpe"]])
+def test_a_killed_export_for_other_trainers_comes_out_the_same(
+    form: list[str], point: str, tmp_path: Path, reference: Reference, starter: Starter
+) -> None:
+    """Killed with a shard done, or with all done but what marks it complete."""
+    place = Place(tmp_path, reference.place.recipe, reference.place.store, reference.place.out)
+    argv = ["export", str(place.out), "keep", "--to", "out", "--format", *form]
+    assert starter.start(place, [*argv[:4], "whole", *argv[5:]]).wait() == 0
+    killed = starter.start(place, argv, Fault(point, "*", "group").env(place))
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "out").exists() and len(list(tmp_path.glob(".out.*/new/*"))) >= 1
+    again = starter.start(place, argv)
+    assert again.wait() == 0, again.words()
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole") and "_export.json" in tree(tmp_path / "out")
+    assert not list(tmp_path.glob(".out.*"))
+
+
 def test_an_earlier_export_stays_whole_until_the_next_is_complete(
     tmp_path: Path, reference: Reference, starter: Starter
 ) -> None:

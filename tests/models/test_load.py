@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import dynamic_module_utils
 
 from vernier.core.errors import DataError, SetupError
+from vernier.models import load as loading
 from vernier.models.device import VARIABLE
 from vernier.models.load import load, load_pair
 from vernier.models.needs import needs
@@ -176,3 +177,22 @@ def test_a_missing_package_names_the_extra() -> None:
     with pytest.raises(SetupError, match="no_such_package") as told:
         needs("json", "no_such_package")
     assert "vernier[train]" in str(told.value)
+
+
+def test_models_that_take_turns_are_loaded_once_while_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+
+    def load_pair(folder: Path) -> tuple[str, str]:
+        loads.append(folder.name)
+        return folder.name, "tokenizer"
+
+    monkeypatch.setattr(loading, "load_pair", load_pair)
+    a, b, c = (tmp_path / name for name in "abc")
+    with loading.keeping(a), loading.keeping(b):
+        assert [loading.load_once(folder)[0] for folder in (a, b, a, c, b, a)] == ["a", "b", "a", "c", "b", "a"]
+    assert loads == ["a", "b", "c"]
+    loading.load_once(tmp_path / "d")  # all others are let go
+    assert [loading.load_once(folder)[0] for folder in (a, a, b, a)] == ["a", "a", "b", "a"]
+    assert loads == ["a", "b", "c", "d", "a", "b", "a"], "without it the last one alone is kept"

@@ -99,3 +99,18 @@ class Lengthens:
         time.sleep(0.2)
         mark.unlink(missing_ok=True)
         return {"alone": alone}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undefined:
+    """Columns `num_bytes` and `value`: null for an empty text, NaN for one beyond ASCII, else a half."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "scores"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    def map(self, shard: Shard) -> Iterator[pa.Table]:
+        for batch in shard.batches("corpus", ["text", "num_bytes"]):
+            texts = batch.column("text").to_pylist()
+            values = [None if not text else 0.5 if text.isascii() else float("nan") for text in texts]
+            yield pa.table({"num_bytes": batch.column("num_bytes"), "value": pa.array(values, pa.float64())})

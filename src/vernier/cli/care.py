@@ -54,8 +54,13 @@ def export(
     run: RunFolder,
     selection: Annotated[str, typer.Argument(help="The selection to take out (`vernier show RUN` lists them).")],
     to: Annotated[Path, typer.Option(help="The folder to write.", metavar="DIR")],
-    format: Annotated[str, typer.Option(help="parquet, jsonl.zst or hf (a Hugging Face dataset folder).")] = "parquet",
+    format: Annotated[
+        str, typer.Option(help="parquet, jsonl.zst, hf (a Hugging Face dataset folder), dolma or megatron.")
+    ] = "parquet",
     scores: Annotated[list[str] | None, typer.Option(help="Score tables to take along. [default: those used]")] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="For megatron: the run's tokenizer, or a model that has it.", metavar="STAGE")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Worker processes.")] = 2,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -67,9 +72,21 @@ def export(
     from vernier.report.words import size
 
     opened = Run.open(run)
-    done = write(opened, node_named(opened, selection), to, format=format, scores=scores, workers=workers, quiet=quiet)
+    done = write(
+        opened,
+        node_named(opened, selection),
+        to,
+        format=format,
+        scores=scores,
+        tokenizer=tokenizer if tokenizer is None else node_named(opened, tokenizer),
+        workers=workers,
+        quiet=quiet,
+    )
     print(table(("license", "documents"), done["licenses"].items()))
     print(f"\n{done['rows']:,} documents, {size(done['bytes'])} of text in {len(done['files'])} files: {to}")
+    if "tokens" in done:
+        again = done["documents"] - done["rows"]
+        print(f"{done['tokens']:,} tokens ({done['type']}), {again:,} repeated documents")
 
 
 def prune(

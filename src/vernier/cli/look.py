@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vernier.cli.rules import drawn
 from vernier.cli.verdict import conclusions, few, left_out, verdict
 from vernier.cli.words import count, outline, table
 from vernier.core.written import COMPARISON
+from vernier.report.rules import spreads
 from vernier.report.words import size
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ def show(
         told = {k: v for k, v in values.items() if title != "made by" or k not in ("units", "inputs")}
         if told:
             print(f"\n{title}\n{outline(told)}")
+    for spread in spreads(opened, node):
+        print(f"\n{drawn(spread)}")
     for number, row in enumerate(_rows(opened, node, rows, bad=bad, kept=kept, reason=reason)):
         line = json.dumps({k: _short(v) for k, v in row.items()}, ensure_ascii=False)
         print("" if number else "\n", _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line), sep="")
@@ -233,7 +237,7 @@ def _tell(kind: str, values: Mapping[str, Any]) -> str:
         times = "" if len(values["rows"]) == 1 else f" {len(values['rows'])} times"
         return f"in it{times} (shard {values['shard']}, row {rows})"
     if kind == "selection":
-        said = "kept" if values["count"] else f"dropped: {values['reason']}"
+        said = "kept" if values["count"] else f"dropped: {values['reason']}{_by_rule(values)}"
         if values["count"] > 1:
             said += f" {values['count']} times"
         if values.get("rank") is not None:
@@ -244,6 +248,15 @@ def _tell(kind: str, values: Mapping[str, Any]) -> str:
         return said + (f", cut at {cut:.4g}" if decided and cut is not None else "")
     known = [f"{n} {_score(v)}" for n, v in values.items() if v is not None]
     return ", ".join(known) or "not scored"
+
+
+def _by_rule(values: Mapping[str, Any]) -> str:
+    """What the rule that dropped a document measured, and its limit; nothing where no rule did."""
+    from vernier.core.rules import RULES
+
+    if values.get("measured") is None:
+        return ""
+    return f" ({RULES[values['reason']].told(values['measured'], values['account']['limits'][values['reason']])})"
 
 
 def _score(value: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from vernier.core.config import BYTES, COUNT, Quantity, plain, setting_types, words
 from vernier.core.measures import MEASURES
 from vernier.core.plugin import find, names
+from vernier.core.rules import PRESETS, RULES
 from vernier.core.tables import REASONS
 from vernier.core.written import On
 
@@ -56,6 +57,13 @@ column of table `a` as it is; with `per: token` (or `byte`) it is divided by the
 mean rating. A loss per token compares two models only if both have one tokenizer: else `per: byte`.
 """
 
+RULES_TEXT = """\
+## rules
+
+What `select.rules` goes by, in the order in which rules are tried: a document at the limit itself is kept. `part` and
+`whole` are columns of `score.signals`; what is measured is the first, divided by the second if there is one.
+"""
+
 REASONS_TEXT = """\
 ## reasons
 
@@ -72,7 +80,17 @@ def reference() -> str:
         lines += [f"## {domain}", ""]
         for name in members:
             lines += plugin(name, find(name))
-    lines += [MEASURES_TEXT, *_measures(), "", REASONS_TEXT, "| reason | meaning |", "|---|---|"]
+    lines += [
+        MEASURES_TEXT,
+        *_measures(),
+        "",
+        RULES_TEXT,
+        *_rules(),
+        "",
+        REASONS_TEXT,
+        "| reason | meaning |",
+        "|---|---|",
+    ]
     lines += [f"| `{reason}` | {meaning} |" for reason, meaning in REASONS.items()]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -121,6 +139,17 @@ def _measures() -> Iterator[str]:
     for name, measure in MEASURES.items():
         a, b = (", ".join(_column(c) for c in columns) or "-" for columns in (measure.a, measure.b))
         yield f"| `{name}` | {a} | {b} | {measure.unit} | {measure.doc} |"
+
+
+def _rules() -> Iterator[str]:
+    head = ("rule", "measures", "part", "whole", "wanted", *PRESETS, "source", "throws out, alone")
+    yield f"| {' | '.join(head)} |"
+    yield "|---" * len(head) + "|"
+    for name, rule in RULES.items():
+        limits = (f"{rule.limits[preset]:g}" if preset in rule.limits else "-" for preset in PRESETS)
+        whole = f"`{rule.whole}`" if rule.whole else "-"
+        cells = (f"`{name}`", rule.says, f"`{rule.part}`", whole, rule.wanted, *limits, rule.source, rule.harms or "-")
+        yield f"| {' | '.join(cells)} |"
 
 
 def _column(name: str) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vernier.core import rules
 from vernier.core.errors import DataError
 
 ID_BYTES = 16
@@ -64,8 +65,10 @@ REASONS = {  # those of our own selectors, in the order of the column's dictiona
     "other_slice": "it belongs to another slice",
     "other_value": "its column holds none of the values that are wanted",
     "seen": "its text was seen before: what a model was tuned on, or is measured on",
+    **rules.REASONS,
 }
 RANK = pa.field("rank", pa.int64())  # optional: the order of preference, 0 first
+MEASURED = pa.field("measured", pa.float64())  # optional: of a dropped row, what the rule named as its reason measured
 
 
 def corpus_schema(columns: Sequence[str] = ()) -> pa.Schema:

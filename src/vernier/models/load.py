@@ -3,8 +3,9 @@ and none of its code unless the folder's terms (`vernier.models.terms`) say that
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,34 @@ def load_pair(folder: Path) -> tuple[Any, Tokenizer]:
     return load(folder), tokenizer
 
 
-@lru_cache(maxsize=1)
+_loaded: dict[Path, tuple[Any, Tokenizer]] = {}
+_held = Counter[Path]()
+
+
 def load_once(folder: Path) -> tuple[Any, Tokenizer]:
-    """`load_pair`, kept for the next shard that this process scores (folders of the store never change)."""
-    return load_pair(folder)
+    """`load_pair`, kept for the next shard that this process scores (folders of the store never change).
+
+    The last model is kept, and those that somebody is `keeping`.
+    """
+    if folder not in _loaded:
+        _let_go()
+        _loaded[folder] = load_pair(folder)
+    return _loaded[folder]
+
+
+@contextlib.contextmanager
+def keeping(folder: Path) -> Iterator[None]:
+    """While it lasts, `load_once` loads the model in `folder` once, however many others are used between."""
+    _held[folder] += 1
+    try:
+        yield
+    finally:
+        _held[folder] -= 1
+
+
+def _let_go() -> None:
+    for folder in [folder for folder in _loaded if _held[folder] == 0]:
+        del _loaded[folder]
 
 
 def check_fit(folder: Path, tokenizer: Tokenizer) -> None:

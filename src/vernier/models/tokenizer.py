@@ -96,6 +96,18 @@ class Tokenizer:
         )
 
     @cached_property
+    def end(self) -> int:
+        """The token behind a document's last, eos. Raises DataError if the tokenizer has none."""
+        token = self._library.token_to_id(self._special.get("eos_token", ""))
+        if token is None:
+            raise DataError(
+                "the tokenizer has no eos token to end a document with",
+                where=str(self.folder),
+                do="name one of its tokens as `eos_token` in tokenizer_config.json",
+            )
+        return token
+
+    @cached_property
     def frame(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
         """The tokens that a sequence classifier of this tokenizer expects before and behind a text, uint32 each.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vernier.core.run import Run
 from vernier.core.store import write_atomically
-from vernier.report import agreement, curves, documents, kept, leaderboard, ledger, plan, scores, tasks, verdict
+from vernier.report import agreement, curves, documents, kept, leaderboard, ledger, plan, rules, scores, tasks, verdict
 from vernier.report.page import page
 from vernier.report.parts import Section
 
@@ -19,6 +19,7 @@ SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     leaderboard.section,
     tasks.section,
     scores.section,
+    rules.section,
     kept.section,
     curves.section,
     agreement.section,

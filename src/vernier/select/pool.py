@@ -89,8 +89,17 @@ def within(shard: Shard) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     return count, reason
 
 
-def selection(count: NDArray[np.int32], reason: NDArray[np.int8], rank: NDArray[np.int64] | None = None) -> pa.Table:
-    """A selection table: `count` where the reason is KEPT, else 0. rank: int64 [rows], read where kept."""
+def selection(
+    count: NDArray[np.int32],
+    reason: NDArray[np.int8],
+    rank: NDArray[np.int64] | None = None,
+    measured: NDArray[np.float64] | None = None,
+) -> pa.Table:
+    """A selection table: `count` where the reason is KEPT, else 0.
+
+    rank      int64 [rows], read where kept
+    measured  float64 [rows], what the rule that dropped a row measured; NaN where none did
+    """
     kept = reason == KEPT
     codes = pa.array(np.where(kept, 0, reason).astype(np.int8), mask=kept)
     # a reason that is new among REASONS does not change the bytes of selections that never had it
@@ -103,6 +112,9 @@ def selection(count: NDArray[np.int32], reason: NDArray[np.int8], rank: NDArray[
     if rank is not None:
         columns.append(pa.array(rank, mask=~kept))
         schema = schema.append(tables.RANK)
+    if measured is not None:
+        columns.append(pa.array(measured, mask=np.isnan(measured)))
+        schema = schema.append(tables.MEASURED)
     return pa.Table.from_arrays(columns, schema=schema)
 
 

@@ -21,6 +21,7 @@ from vernier.core.terms import Fitted, Term
 from vernier.corpus.pack import Pack
 from vernier.models import classifier
 from vernier.models.embed import fit
+from vernier.score.signals import Signals
 from vernier.testing.endpoint import toy_endpoint
 from vernier.testing.make import build, corpus_table, make_artifact, make_folder
 from vernier.testing.toy import toy_model, toy_rater
@@ -212,6 +213,8 @@ class ToySet:
         random = Random(f"scores {name}")
         if name == "embeddings":
             return self._embeddings(random)
+        if name == "signals":
+            return self._signals()
         sizes = [len(text.encode()) for text in self._texts]
         tokens = [math.ceil(size / 3) for size in sizes]
         columns: dict[str, list[float | int]] = {
@@ -230,6 +233,13 @@ class ToySet:
         made = {n: pa.array(v, pa.float64() if n == "nll" else pa.int64()) for n, v in columns.items()}
         nothing = {n: pa.nulls(ROWS, column.type) for n, column in made.items()}
         return pa.table({n: pc.if_else(missing, nothing[n], made[n]) for n in made})
+
+    def _signals(self) -> pa.Table:
+        """What cleaning rules measure, some rows not scored."""
+        made = pa.table(Signals(bad_words=["cat"]).count(pa.array(self._texts, pa.large_string())))
+        missing = pa.array([row in (5, 20, 40) for row in range(ROWS)])
+        nothing = pa.nulls(ROWS, pa.int64())
+        return pa.table({name: pc.if_else(missing, nothing, made.column(name)) for name in made.column_names})
 
     def _embeddings(self, random: Random) -> pa.Table:
         """Embeddings of four numbers, copies, one not scored and one without a direction among them."""
