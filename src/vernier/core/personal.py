@@ -101,7 +101,16 @@ def _phones(text: str, region: str) -> Spans:
         for number in _matches(text[start:end], region):
             # A row of digits without a sign between them is an id as often as a number.
             if not number.raw_string.isdigit():
-                yield start + number.start, start + number.end
+                first, last = _unbracketed(number.raw_string)
+                yield start + number.start + first, start + number.start + last
+
+
+def _unbracketed(number: str) -> tuple[int, int]:
+    """Where a number is without the brackets that it stands in: the library takes `(415-217-8895)` whole."""
+    first, last = 0, len(number)
+    if number.startswith("(") and number.find(")") in (-1, last - 1):
+        first, last = 1, last - number.endswith(")")
+    return first, last
 
 
 def _matches(line: str, region: str) -> Any:
