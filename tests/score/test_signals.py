@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 from collections import Counter
@@ -20,6 +21,7 @@ from tests.select.world import World
 from vernier.core.errors import RecipeError
 from vernier.core.rules import COLUMNS, DUPLICATE, FAMILIES, SIGNALS, STOP_WORDS, TOP
 from vernier.core.shard import Inputs
+from vernier.score.scan import kernel
 from vernier.score.scan.kernel import ALNUM, ALPHA, SPACE
 from vernier.score.scan.kinds import CLOSERS, POLICY, kinds, terminators
 from vernier.score.signals import Signals
@@ -235,3 +237,17 @@ def test_real_text(data: Path) -> None:
         with zstandard.open(data / "corpus" / f"{name}.jsonl.zst", "rt", encoding="utf-8", newline="\n") as file:
             texts += [json.loads(line)["text"] for line in itertools.islice(file, 12)]
     check([text[:6000] for text in texts])
+
+
+def test_all_that_is_compiled_is_in_one_file_that_needs_no_other_of_ours() -> None:
+    """numba makes compiled code anew when its own file changes, not when another does that it took from."""
+    folder = Path(kernel.__file__).parent
+    imported = [
+        name
+        for node in ast.walk(ast.parse((folder / "kernel.py").read_text(encoding="utf-8")))
+        for name in ([node.module or "."] if isinstance(node, ast.ImportFrom) else [])
+        + ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
+    ]
+    assert "numba" in imported and not [name for name in imported if name.startswith(("vernier", "."))]
+    others = [path for path in folder.glob("*.py") if path.name != "kernel.py"]
+    assert others and not [path for path in others if "njit" in path.read_text(encoding="utf-8")]
