@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 import fsspec
 from fsspec.asyn import AsyncFileSystem
@@ -28,7 +28,8 @@ from vernier.core.errors import DataError, RecipeError, SetupError, VernierError
 
 _MAGIC = "*?["
 _T = TypeVar("_T")
-_FIND, _FIND_ASYNC = vars(AbstractFileSystem)["find"], vars(AsyncFileSystem)["_find"]
+_FIND = cast("Any", AbstractFileSystem).find
+_FIND_ASYNC = cast("Any", AsyncFileSystem)._find
 TRIES = 5  # of one request to a remote file system
 PAUSE_S = 0.5  # before the second try; doubles with each: 7.5 s in all
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, VernierError)
