@@ -12,6 +12,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"tokens": 40, "run": 500}},
         {"with": {"tokens": 150}, "without": ["selection"]},
     ],
+    "corpus.extract": [{}, {"with": {"by": "trafilatura", "favor": "precision", "fast": True}}],
     "corpus.pairs": [
         {"with": {"pairs": 8, "shortest": 3, "longest": 9}},
         {"with": {"pairs": 100, "shortest": 5, "longest": 5}, "without": ["selection"]},
