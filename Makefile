@@ -4,14 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench crash mutants docs clean
+.PHONY: setup demo test check bench crash fuzz mutants docs clean
 
 setup: $(READY)
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet -e '.[train,hf,s3,tasks,judge,dev]'
+	$(BIN)/pip install --quiet -e '.[train,hf,s3,tasks,judge,web,dev]'
 	touch $(READY)
 
 # The main job, from the text of this Python installation to a verdict.
@@ -40,6 +40,10 @@ bench: $(READY)
 # The long campaign of kills (`make test` holds a short one).
 crash: $(READY)
 	$(BIN)/pytest -q -m crash
+
+# Hostile input, made up anew each time, for about five minutes.
+fuzz: $(READY)
+	$(BIN)/pytest -q -m fuzz
 
 # The suite must be red on each of these patches.
 mutants: $(READY)

@@ -42,8 +42,8 @@ class Said(NamedTuple):
 
 
 def said(tree: Any) -> Said:
-    """The title of the metadata, else of `<title>`, else the first heading; the first date (YYYY-MM-DD) in the metadata,
-    in JSON-LD or in `<time>`; `lang` of `<html>`, else the language of the metadata, as it is written there."""
+    """The title of the metadata, else of `<title>`, else the first heading; the first date (YYYY-MM-DD) in the
+    metadata, in JSON-LD or in `<time>`; `lang` of `<html>`, else the language of the metadata, as it is written."""
     meta = _meta(tree)
     heading = tree.document.query_selector("h1")
     titles = [*(meta.get(name) for name in _TITLES), tree.title, heading.text_content if heading is not None else None]
@@ -64,8 +64,8 @@ def said(tree: Any) -> Said:
 def links(tree: Any, text: str) -> list[str]:
     """Where the links of the main content lead, each once, as written in the page.
 
-    A link belongs to the main content if the block that it stands in (a paragraph, a list item, a cell ...) is a line of
-    the extracted text, or, from 20 characters on, a part of it: that holds for any extractor.
+    A link belongs to the main content if the block that it stands in (a paragraph, a list item, a cell ...) is a line
+    of the extracted text, or, from 20 characters on, a part of it: a rule that serves any extractor.
     """
     lines = {_plain(line) for line in text.split("\n")}
     whole = _plain(text)
@@ -111,7 +111,7 @@ def _names(element: Any) -> Iterator[str]:
 def _day(text: str) -> str | None:
     """The first day of the calendar in a text."""
     for year, month, day in _DATE.findall(text):
-        if 1 <= int(month) <= 12 and 1 <= int(day) <= 31 and 1900 <= int(year):
+        if 1 <= int(month) <= 12 and 1 <= int(day) <= 31 and int(year) >= 1900:
             return f"{year}-{month}-{day}"
     return None
 

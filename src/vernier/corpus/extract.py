@@ -1,18 +1,18 @@
 """Extract the main content of web pages: a corpus of HTML becomes one of text, with the same rows, ids and shards.
 
-Two extractors, and a cascade of both. `resiliparse` is fast; `trafilatura` costs some fifteen times as much and is better
-on pages that are no article; the cascade takes the first and asks the second where the first finds few words. On 212
-annotated pages of seven kinds the cascade is better than either, at more than half of the speed of the faster one
+Two extractors, and a cascade of both. `resiliparse` is fast; `trafilatura` costs ten times as much and is better on
+most kinds of pages; the cascade takes the first and asks the second where the first finds few words. On 212 annotated
+pages of seven kinds the cascade is better than either, at more than half of the speed of the faster one
 (`bench/extract.py`).
 
 What they lose is put into the page before them (`vernier.corpus.markup`): formulas as TeX, line breaks of code, lists
 near the root. Code stands as in its `<pre>`, without fences; a row of a table is a line, its cells apart by tabs
 (resiliparse) or bars (trafilatura); a list item is a line.
 
-Pages are hostile. They are read in a child process (`vernier.exec.guard`) which the kernel ends when one takes too much
-time or memory. Such a page keeps its row with no text and says why in `failed`; its HTML is in the corpus that was
-read. `timeout` and `memory` depend on the machine; all else that is made depends on the pages alone, whatever the number
-of workers and the cut of the shards.
+Pages are hostile. They are read in a child process (`vernier.exec.guard`) which the kernel ends when one takes too
+much time or memory. Such a page keeps its row with no text and says why in `failed`; its HTML is in the corpus that
+was read. `timeout` and `memory` depend on the machine; all else depends on the pages alone, whatever the number of
+workers and the cut of the shards.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What extractors lose is put into the page before them: formulas as TeX, line breaks of code, lists near the root.
 
-A tree is one of `resiliparse.parse.html`. Formulas become text, `$...$` in a line and `$$...$$` on display, from the TeX
-that the page carries beside its picture of it: the annotation or `alttext` of MathML (also inside KaTeX, MathJax 3 and
-MediaWiki), `<script type="math/tex">` of MathJax 2, the alternative text of a picture of class `latex` or of MediaWiki.
-TeX that stands in the text already stays as it is. MathML without TeX keeps the text of its leaves.
+A tree is one of `resiliparse.parse.html`. Formulas become text, `$...$` in a line and `$$...$$` on display, from the
+TeX that the page carries beside its picture of it: the annotation or `alttext` of MathML (also inside KaTeX, MathJax 3
+and MediaWiki), `<script type="math/tex">` of MathJax 2, the alternative text of a picture of class `latex` or of
+MediaWiki. TeX that stands in the text already stays as it is. MathML without TeX keeps the text of its leaves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WRAPS = 6
 
 
 def every(node: Any, selector: str) -> list[Any]:
-    """The elements below a node that a selector finds. (To iterate over what resiliparse returns takes quadratic time.)"""
+    """The elements below a node that a selector finds. (To iterate over what resiliparse returns is quadratic.)"""
     return node.query_selector_all(selector).values()
 
 
