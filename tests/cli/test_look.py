@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import RECIPE, Verb
 from tests.pipeline.small import document, write_jsonl
 
-from vernier.cli.look import node_named, nodes_named
+from vernier.cli.look import _ledger, node_named, nodes_named
 from vernier.cli.words import outline
 from vernier.core.errors import RecipeError, ResumeError
 from vernier.core.run import Run
@@ -224,3 +224,12 @@ def test_show_draws_each_rule_before_and_after_anything_is_dropped(here: Path, v
     assert "keep: kept" in told["fine"] and "keep: dropped: few_words" in told["none"]
     page = (here / "runs" / "cleaned" / "report.html").read_text()
     assert "What do the cleaning rules measure?" in page and "share of words with a letter" in page
+
+
+def test_a_line_of_the_ledger_names_the_most_frequent_reasons() -> None:
+    dropped = {f"dropped.{name}": n for name, n in zip("abcdef", [3, 50, 1, 9, 1, 7000], strict=True)}
+    assert (
+        _ledger("selection", {"kept": 8, **dropped}, False) == "8 kept; 7,000 f, 50 b, 9 d, 3 a, 2 for 2 other reasons"
+    )
+    assert _ledger("selection", {"kept": 8}, False) == "8 kept"
+    assert _ledger("corpus", {"bytes": 5, "failed.empty": 2}, False) == "5 B; failed: 2 empty"

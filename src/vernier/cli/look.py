@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vernier.core.run import Run
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # what a terminal would obey
+REASONS = 4  # by which rows were dropped, named in a line
 RunFolder = Annotated[Path, typer.Argument(help="A run folder (runs/NAME).", metavar="RUN")]
 
 
@@ -222,13 +223,25 @@ def _records(counts: Mapping[str, int]) -> str:
 
 def _ledger(kind: str, counts: Mapping[str, int], reader: bool) -> str:
     if kind == "corpus":
-        text = size(counts.get("bytes", 0))
+        text, failed = size(counts.get("bytes", 0)), _reasons(counts, "failed.")
+        text += f"; failed: {failed}" if failed else ""
         return f"{text}; {_records(counts)}" if reader else text
     if kind == "selection":
-        dropped = [f"{n:,} {k.removeprefix('dropped.')}" for k, n in counts.items() if k.startswith("dropped.")]
-        return f"{counts['kept']:,} kept; " + ", ".join(dropped) if dropped else f"{counts['kept']:,} kept"
+        dropped = _reasons(counts, "dropped.")
+        return f"{counts['kept']:,} kept; {dropped}" if dropped else f"{counts['kept']:,} kept"
     parts = [f"{counts[k]:,} {k.replace('_', ' ')}" for k in ("not_scored", "undefined") if counts.get(k)]
     return ", ".join(parts)
+
+
+def _reasons(counts: Mapping[str, int], start: str) -> str:
+    """The most frequent reasons, and how many rows have another one."""
+    found = [(k.removeprefix(start), n) for k, n in counts.items() if k.startswith(start)]
+    found.sort(key=lambda one: -one[1])
+    first, rest = found[:REASONS], found[REASONS:]
+    told = [f"{n:,} {reason}" for reason, n in first]
+    if rest:
+        told.append(f"{sum(n for _, n in rest):,} for {len(rest)} other reasons")
+    return ", ".join(told)
 
 
 def _tell(kind: str, values: Mapping[str, Any]) -> str:

@@ -39,9 +39,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A plain table: text to the left, numbers (int, float or from `count`) to the right."""
     cells = [["-" if c is None else f"{c:,}" if isinstance(c, int) else str(c) for c in row] for row in rows]
     width = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
-    right = [all(c[i][:1].isdigit() or c[i][:1] in "-+<>" for c in cells) and bool(cells) for i in range(len(head))]
+    right = [bool(cells) and all(_is_number(c[i]) for c in cells) for i in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
         return "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, width, right, strict=True)).rstrip()
 
     return "\n".join([line(head), line(["-" * w for w in width]), *(line(row) for row in cells)])
+
+
+def _is_number(cell: str) -> bool:
+    return (cell[:1].isdigit() or cell[:1] in "-+<>") and ";" not in cell
