@@ -47,6 +47,9 @@ LIBRARIES = (
     "torch",
     "transformers",
     "accelerate",
+    "resiliparse",
+    "trafilatura",
+    "justext",
 )
 
 

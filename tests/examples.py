@@ -21,6 +21,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"rules": ["c4", "single_word"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
     ],
     "corpus.mask": [{}, {"with": {"email": "email@example.com", "phone": None, "key": None}}],
+    "corpus.extract": [{}, {"with": {"by": "trafilatura", "favor": "precision", "fast": True}}],
     "corpus.pairs": [
         {"with": {"pairs": 8, "shortest": 3, "longest": 9}},
         {"with": {"pairs": 100, "shortest": 5, "longest": 5}, "without": ["selection"]},

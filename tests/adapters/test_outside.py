@@ -181,15 +181,15 @@ def test_batches_of_any_size_give_what_a_stage_gives(
         shard = inputs.shard(0)
         held = {n: shard.read("corpus", [n]).column(n).to_pylist() for n in ("text", "id", "domain", "license")}
         held["doc_id"] = [one.hex() for one in shard.read("corpus", ["doc_id"]).column("doc_id").to_pylist()]
-        given, beside = dict[str, Any](settings), dict[str, list[Table]]()
+        given, listed = dict[str, Any](settings), dict[str, list[Any]]()
         for label, artifact in inputs.artifacts.items():
             if artifact.kind == "scores":
-                beside.setdefault(label.partition("[")[0], []).append(Table(label, artifact.facts))
+                listed.setdefault(label.partition("[")[0], []).append(Table(label, artifact.facts))
                 for column in shard.columns(label):
                     held[f"{label}.{column}"] = shard.read(label, [column]).column(column).to_pylist()
             elif artifact.kind != "corpus":
-                given[label] = inputs.folder(label)
-        given |= {n: some if "*" in takes[n] else some[0] for n, some in beside.items()}
+                listed.setdefault(label.partition("[")[0], []).append(inputs.folder(label))
+        given |= {n: some if "*" in takes[n] else some[0] for n, some in listed.items()}
         outside = pickle.loads(pickle.dumps(Outside(name, cls.makes, given)))
         made: list[pa.Table] = []
         for start in range(0, len(held["text"]), 7):

@@ -33,8 +33,8 @@ class FaultyFileSystem(AbstractFileSystem):
 
     @classmethod
     def ask(cls, what: str) -> str:
-        answer = cls.fault(len(cls.requests))
         cls.requests.append(what)
+        answer = cls.fault(len(cls.requests) - 1)
         if answer == "error":
             raise FaultyError("500 from the store")
         if answer == "reset":

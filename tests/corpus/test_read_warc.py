@@ -327,6 +327,22 @@ def test_damaged_members_and_restarts(tmp_path: Path) -> None:
     assert reasons["damaged"] >= 3 and set(reasons) <= {"damaged", "truncated"}
 
 
+@pytest.mark.parametrize("wrap", [False, True])
+def test_frames_that_need_a_dictionary(tmp_path: Path, wrap: bool) -> None:
+    records = [response(n) for n in range(200)]
+    dictionary = zstandard.train_dictionary(2000, records)
+    raw = zstandard.compress(dictionary.as_bytes()) if wrap else dictionary.as_bytes()
+    packer = zstandard.ZstdCompressor(dict_data=dictionary)
+    frames = [packer.compress(one) for one in records]
+    head = b"\x5d\x2a\x4d\x18" + len(raw).to_bytes(4, "little") + raw
+    kept, left = read(tmp_path, head + b"".join(frames))
+    assert (len(kept), left) == (200, [])
+    frames[3] = frames[3][:-9] + b"\xff" * 9
+    assert len(read(tmp_path, head + b"".join(frames))[0]) == 199
+    kept, left = read(tmp_path, b"".join(frames))
+    assert kept == [] and [reason for reason, _ in left] == ["truncated"]
+
+
 def test_one_empty_archive(tmp_path: Path) -> None:
     assert read(tmp_path, b"") == ([], [])
 

@@ -130,16 +130,16 @@ def test_a_magic_number_inside_a_member_is_not_taken_for_one() -> None:
 
 
 @pytest.mark.fuzz
-@pytest.mark.timeout(600)
-@settings(max_examples=12_000)
+@pytest.mark.timeout(3600)
+@settings(max_examples=50_000)
 @given(form=forms, order=orders, changes=edits, most=st.sampled_from([50, 400, 1 << 20]))
 def test_any_change_for_long(form: str, order: list[int], changes: Any, most: int) -> None:
     check(edited(packed([RECORDS[i] for i in order], form), changes), most)
 
 
 @pytest.mark.fuzz
-@pytest.mark.timeout(600)
-@settings(max_examples=1_500)
+@pytest.mark.timeout(3600)
+@settings(max_examples=5_000)
 @given(form=forms, changes=edits, piece=st.integers(1, 500))
 def test_reading_goes_on_where_it_stopped_for_long(form: str, changes: Any, piece: int) -> None:
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(tables, "ROW_GROUP_TEXT", piece):

@@ -15,6 +15,7 @@ from tests.corpus.test_object_store import make, readers
 
 from vernier.core import files
 from vernier.core.errors import DataError, SetupError
+from vernier.corpus.read_jsonl import ReadJsonl
 
 fsspec.register_implementation("faulty", FaultyFileSystem, clobber=True)
 
@@ -70,6 +71,15 @@ def test_a_file_that_the_store_cuts_for_good(faulty: str) -> None:
         FaultyFileSystem.plan(lambda number: "empty")
         with pytest.raises(SetupError, match="no bytes at 0 of"):
             list(reader.read(unit, 0))
+
+
+@pytest.mark.parametrize("path", ["j", "j/**/*.jsonl*"])
+def test_a_folder_that_can_not_be_listed_is_not_left_out(faulty: str, path: str) -> None:
+    FaultyFileSystem.plan(
+        lambda number: "reset" if FaultyFileSystem.requests[-1].startswith("ls /faults/j/m") else "ok"
+    )
+    with pytest.raises(SetupError, match="connection reset by the store"):
+        ReadJsonl(paths=[f"{faulty}/{path}"]).units()
 
 
 def test_a_missing_file_is_not_asked_for_again(faulty: str) -> None:

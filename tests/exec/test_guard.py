@@ -64,12 +64,11 @@ def test_no_item_starts_no_child() -> None:
 
 
 def test_a_task_that_can_not_be_made_says_why() -> None:
-    with Guard("tests.exec.guarded_tasks:unready", 2, LIMITS) as guard:
-        with pytest.raises(SetupError, match="there is no such library"):
-            list(guard.answers([1]))
-    with Guard("tests.exec.guarded_tasks:stillborn", 2, LIMITS) as guard:
-        with pytest.raises(StageError, match="exit code 7"):
-            list(guard.answers([1]))
+    unready, stillborn = (Guard(f"tests.exec.guarded_tasks:{name}", 2, LIMITS) for name in ("unready", "stillborn"))
+    with unready, pytest.raises(SetupError, match="there is no such library"):
+        list(unready.answers([1]))
+    with stillborn, pytest.raises(StageError, match="exit code 7"):
+        list(stillborn.answers([1]))
 
 
 PARENT = """

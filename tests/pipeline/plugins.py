@@ -1,9 +1,9 @@
-"""Plugins of the tests: a selection that counts, a table made by ranks, builds that know of each other."""
+"""Plugins of the tests: a selection that counts, a table made by ranks, builds that know of each other, a fold."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -114,3 +114,37 @@ class Undefined:
             texts = batch.column("text").to_pylist()
             values = [None if not text else 0.5 if text.isascii() else float("nan") for text in texts]
             yield pa.table({"num_bytes": batch.column("num_bytes"), "value": pa.array(values, pa.float64())})
+
+
+class Total:
+    """Rows of all shards. `packed`: how often one was packed in this process, for another."""
+
+    packed: ClassVar[int] = 0
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def __reduce__(self) -> tuple[type[Total], tuple[int]]:
+        Total.packed += 1
+        return Total, (self.rows,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """The number of rows of the corpus, beside each of them; found in two rounds."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "scores"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    def fold(self, shard: Shard, state: Total | None) -> int:
+        return shard.rows
+
+    def merge(self, parts: Sequence[int], state: Total | None) -> tuple[Total, bool]:
+        return Total(sum(parts)), state is not None
+
+    def account(self, state: Total) -> dict[str, Any]:
+        return {"rows": state.rows}
+
+    def map(self, shard: Shard, state: Total) -> Iterator[pa.Table]:
+        yield pa.table({"total": pa.array([state.rows] * shard.rows, pa.int64())})

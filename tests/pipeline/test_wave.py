@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from tests.pipeline.plugins import Lengthens, Meets
+from tests.pipeline.plugins import Lengthens, Meets, Total, Totals
 from tests.pipeline.small import small_recipe, units_done
 
 from vernier.core.errors import StageError
 from vernier.core.run import Run
+from vernier.corpus.read_jsonl import ReadJsonl
 from vernier.exec.base import WorkerTraceback
 
 Go = Callable[..., Run]
@@ -59,3 +61,20 @@ def test_the_record_is_in_the_order_of_the_recipe(here: Path, go: Go) -> None:
     done = go(recipe)
     assert list(done.nodes) == [node.id for node in recipe.nodes()]
     assert list(Run.open(done.folder).nodes) == list(done.nodes)
+
+
+def test_the_state_of_a_fold_goes_to_a_worker_once(here: Path, go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the second round, and for the map; not with every shard. A state may hold a number for every row."""
+    monkeypatch.setattr(Total, "packed", 0)
+    recipe = small_recipe()
+    recipe.add("other", ReadJsonl(paths=["data/part-0.jsonl"]), on={"workers": 1})
+    for name, corpus in (("one", "clean"), ("two", "other")):
+        recipe.add(name, Totals(), corpus=corpus, on={"workers": 1})
+    done = go(recipe)
+    rows = {name: done.artifact(name).counts["rows"] for name in ("one", "two")}
+    assert len(done.artifact("one").shards) > 1
+    assert {name: done.nodes[name]["facts"]["rows"] for name in rows} == rows and rows["one"] > rows["two"]
+    for name, number in rows.items():
+        for shard in done.artifact(name).shards:
+            assert {*pq.read_table(done.store.open(shard.data)).column("total").to_pylist()} == {number}
+    assert Total.packed == 4

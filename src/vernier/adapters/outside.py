@@ -72,8 +72,9 @@ class Outside:
 
     do      the plugin, as a recipe names it
     makes   what it must make: scores or selection
-    given   settings and inputs by name. A model is a folder: a Hugging Face model, or RUN/STAGE of a run. A score table
-            is the name that its columns have, a `Table`, or what has one as its `table`
+    given   settings and inputs by name, or a list where an input is one. A model is a folder: a Hugging Face model, or
+            RUN/STAGE of a run. A score table is the name that its columns have, a `Table`, or what has one as its
+            `table`
     Raises RecipeError for a plugin that needs a run, and for settings or inputs that do not fit.
 
     It is pickled as what was given, in JSON: equal ones give equal bytes.
@@ -93,14 +94,11 @@ class Outside:
                     do="leave it out: every document that comes is meant",
                 )
             elif kind.startswith("scores"):
-                many = given[name] if isinstance(given[name], (list, tuple)) else None
-                beside |= (
-                    {name: _table(given[name])}
-                    if many is None
-                    else {f"{name}[{i}]": _table(one) for i, one in enumerate(many)}
-                )
+                beside |= {label: _table(value) for label, value in _labelled(name, given[name])}
             else:
-                folders[name] = str(Path(given[name]).expanduser().absolute())
+                folders |= {
+                    label: str(Path(path).expanduser().absolute()) for label, path in _labelled(name, given[name])
+                }
         self._declared: dict[str, Any] = {
             "do": do,
             "version": cls.version,
@@ -285,6 +283,13 @@ def _check_missing(do: str, cls: type[Any], name: str, kind: str) -> None:
     if "?" in kind or kind == "corpus" or name in getattr(cls, "masks", ()):
         return
     raise RecipeError(f"{do} needs the input {name!r}", found="nothing", expected=kind.rstrip("*"))
+
+
+def _labelled(name: str, value: Any) -> list[tuple[str, Any]]:
+    """An input under its name, or the entries of a list as `name[0]`, `name[1]` ..."""
+    return (
+        [(f"{name}[{i}]", one) for i, one in enumerate(value)] if isinstance(value, (list, tuple)) else [(name, value)]
+    )
 
 
 def _table(value: Any) -> Table:

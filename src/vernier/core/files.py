@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 import fsspec
 from fsspec.asyn import AsyncFileSystem
@@ -28,6 +28,8 @@ from vernier.core.errors import DataError, RecipeError, SetupError, VernierError
 
 _MAGIC = "*?["
 _T = TypeVar("_T")
+_FIND = cast("Any", AbstractFileSystem).find
+_FIND_ASYNC = cast("Any", AsyncFileSystem)._find
 TRIES = 5  # of one request to a remote file system
 PAUSE_S = 0.5  # before the second try; doubles with each: 7.5 s in all
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, VernierError)
@@ -168,7 +170,8 @@ def _info(fs: Any, path: str) -> Mapping[str, Any] | None:
 def _glob(fs: Any, pattern: str) -> Mapping[str, Mapping[str, Any]]:
     """The files and folders that match. The walk that fsspec gives to stores without one of their own leaves out in
     silence a folder below the first that it can not list, so it is not used."""
-    walks = type(fs).find is AbstractFileSystem.find and getattr(fs, "_find", None) in (None, _default_find(fs))
+    own: dict[str, Any] = {name: getattr(fs.__class__, name, None) for name in ("find", "_find")}
+    walks = own["find"] is _FIND and own["_find"] in (None, _FIND_ASYNC)
     if isinstance(fs, LocalFileSystem) or not walks:
         return _again(fs, lambda: fs.glob(pattern, detail=True))
     base = _before_pattern(pattern)
@@ -176,10 +179,6 @@ def _glob(fs: Any, pattern: str) -> Mapping[str, Mapping[str, Any]]:
     listed = _below(fs, base, None if "**" in below else below.count("/"))
     matches = re.compile(glob_translate(pattern)).match
     return {name: info for name, info in listed.items() if matches(name)}
-
-
-def _default_find(fs: Any) -> Any:
-    return AsyncFileSystem._find.__get__(fs) if isinstance(fs, AsyncFileSystem) else None
 
 
 def _below(fs: Any, folder: str, depth: int | None) -> dict[str, Mapping[str, Any]]:
@@ -387,7 +386,7 @@ class _Remote:
 
     def read(self, size: int = -1) -> bytes:
         left = max(0, self._file.size - self._offset)
-        left = left if size is None or size < 0 else min(left, size)
+        left = left if size < 0 else min(left, size)
         parts: list[bytes] = []
         while left:
             part = tried(self._file.url, lambda left=left: self._part(left))

@@ -140,6 +140,7 @@ class Shard:
         self.rows = next(iter(self._refs.values())).rows
         self.skip: NDArray[np.bool_] | None = None  # rows that the pipeline has from an earlier run
         self.left_out = Counter[str]()  # by reason: what a map that makes new rows left out, for the ledger
+        self.failed = Counter[str]()  # by reason: rows that a map which edits text kept without any, for the ledger
 
     def __contains__(self, name: str) -> bool:
         return name in self.inputs

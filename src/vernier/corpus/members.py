@@ -1,12 +1,16 @@
 """The unpacked stream of an archive of which each record is a gzip member or a zstd frame of its own.
 
 So what can not be unpacked, or should not be, costs one member: the next one is found by its magic number and by what
-its first bytes unpack to.
+its first bytes unpack to. The frames of a zstd archive may need a dictionary, which then is its first frame
+(iipc.github.io/warc-specifications, WARC file compression 1.0 with Zstandard).
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import IO, Any
+
+import zstandard
 
 from vernier.corpus import streams
 
@@ -14,6 +18,8 @@ from vernier.corpus import streams
 # become 128 KB in zstd (a block of one repeated byte, RFC 8878, 3.1.1.2): 16 MB and 128 MB at the very worst.
 _FEED = {"gzip": 16 << 10, "zstd": 4 << 10, "bzip2": 1 << 10, "xz": 1 << 10}
 _MEMBER = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd"}
+_DICTIONARY = b"\x5d\x2a\x4d\x18"
+_MOST_DICTIONARY = 16 << 20  # bytes; zstd itself makes them of 112 KB
 _PROBE_FEED = 512
 _PROBE = 4 << 10  # packed bytes tried: enough for a first block of either form to give its first bytes
 
@@ -34,7 +40,20 @@ class Members:
         self.first = False
         self.fresh = True
         self._decoder: Any = None
+        self._dictionary = self._found_dictionary() if self.form == "zstd" else None
         self._at(0)
+
+    def _found_dictionary(self) -> zstandard.ZstdCompressionDict | None:
+        """The dictionary in a skippable frame at the begin of the file, which may be packed itself."""
+        self._source.seek(0)
+        head = self._source.read(8)
+        if not head.startswith(_DICTIONARY) or int.from_bytes(head[4:], "little") > _MOST_DICTIONARY:
+            return None
+        data = self._source.read(int.from_bytes(head[4:], "little"))
+        if data.startswith(_MEMBER["zstd"]):
+            with contextlib.suppress(zstandard.ZstdError):  # then no frame can be unpacked, and that is said of each
+                data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST_DICTIONARY)
+        return zstandard.ZstdCompressionDict(data)
 
     def _at(self, position: int) -> None:
         """Go on at this byte of the file."""
@@ -69,7 +88,7 @@ class Members:
             self._forward(1)
             return True
         self._member, self.fresh = self._position, True
-        self._decoder = streams.decoder_of(self.form)
+        self._decoder = streams.decoder_of(self.form, self._dictionary)
         return False
 
     def _unpack(self) -> bytes:
@@ -112,7 +131,7 @@ class Members:
 
     def _opens(self, packed: bytes) -> bool:
         found = b""
-        decoder = streams.decoder_of(self.form)
+        decoder = streams.decoder_of(self.form, self._dictionary)
         try:
             for at in range(0, len(packed), _PROBE_FEED):
                 found += decoder.decompress(packed[at : at + _PROBE_FEED])

@@ -64,8 +64,10 @@ def plain_blocks(file: IO[bytes], length: int) -> Iterator[bytes]:
         yield block
 
 
-def decoder_of(form: str) -> Any:
+def decoder_of(form: str, dictionary: zstandard.ZstdCompressionDict | None = None) -> Any:
     """A fresh decoder for one member or frame: `decompress`, `eof`, `unused_data`. It raises one of `DAMAGE`."""
+    if dictionary is not None:
+        return zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=1 << 31).decompressobj()
     return _DECODERS[form]()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,8 +29,9 @@ from vernier.pipeline.work import Task, do, fold
 class Work:
     """One node at work.
 
-    tasks    every unit, with the state that a fold's rounds came to
+    tasks    every unit
     refs     of each unit its shards, None as long as it is not done
+    state    that a fold's rounds came to
     spent    seconds at work so far, of all workers together
     """
 
@@ -38,6 +39,7 @@ class Work:
     tasks: list[Task]
     refs: list[tuple[ShardRef, ...] | None]
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    state: Any = None
     spent: float = 0.0
 
     @property
@@ -97,9 +99,8 @@ class Wave:
         tasks = [replace(task, inputs=replace(task.inputs, log=log)) for task in prepared.tasks]
         work = Work(prepared, tasks, list(prepared.done))
         if prepared.shape == "fold":
-            state = fold_rounds(prepared, self.pools.of(prepared), quiet=self.quiet)
-            work.tasks = [replace(task, state=state) for task in tasks]
-            work.facts = node.plugin.account(state)
+            work.state = fold_rounds(prepared, self.pools.of(prepared), quiet=self.quiet)
+            work.facts = node.plugin.account(work.state)
         elif hasattr(node.plugin, "facts"):
             work.facts = node.plugin.facts(prepared.inputs)
         work.spent = time.monotonic() - started
@@ -126,7 +127,7 @@ class Wave:
         noun = "shards" if len(works) == 1 else "pieces"
         with Progress(_named(works), len(units) + reused, reused=reused, quiet=self.quiet, unit=noun) as progress:
             pool.map(
-                _timed,
+                _Doing({work.prepared.node.id: work.state for work in works}),
                 [work.tasks[number] for work, number in units],
                 label=lambda i: f"stage {units[i][0].prepared.node.id}, shard {units[i][0].tasks[units[i][1]].unit}",
                 on_done=done,
@@ -165,10 +166,30 @@ class Wave:
             _check_read(node, artifact.shards)
 
 
-def _timed(task: Task) -> tuple[float, tuple[ShardRef, ...]]:
-    started = time.monotonic()
-    refs = do(task)
-    return time.monotonic() - started, refs
+@dataclass(frozen=True)
+class _Doing:
+    """Does a unit, and says how many seconds it took.
+
+    states   of nodes that fold, by node id. They go to each worker once, not with each unit: a state may hold something
+             of every row that is kept
+    """
+
+    states: Mapping[str, Any]
+
+    def __call__(self, task: Task) -> tuple[float, tuple[ShardRef, ...]]:
+        started = time.monotonic()
+        refs = do(replace(task, state=self.states[task.stage]))
+        return time.monotonic() - started, refs
+
+
+@dataclass(frozen=True)
+class _Folding:
+    """Takes a shard's part in the round after `state`, which goes to each worker once."""
+
+    state: Any
+
+    def __call__(self, task: Task) -> Any:
+        return fold(replace(task, state=self.state))
 
 
 def _named(works: Sequence[Work]) -> str:
@@ -194,11 +215,10 @@ def fold_rounds(prepared: Prepared, pool: Pool, *, quiet: bool) -> Any:
     """The rounds of a fold: every shard's part, merged, until the plugin says that the state is settled."""
     plugin, state, settled, number = prepared.node.plugin, None, False, 1
     while not settled:
-        tasks = [replace(task, state=state) for task in prepared.tasks]
-        with Progress(f"{prepared.node.id} (round {number})", len(tasks), quiet=quiet) as progress:
+        with Progress(f"{prepared.node.id} (round {number})", len(prepared.tasks), quiet=quiet) as progress:
             parts = pool.map(
-                fold,
-                tasks,
+                _Folding(state),
+                prepared.tasks,
                 label=lambda i: f"stage {prepared.node.id}, shard {i}",
                 on_done=lambda i, part: None,
                 progress=progress,

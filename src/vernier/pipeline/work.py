@@ -138,7 +138,9 @@ def _map(task: Task, store: Store) -> ShardRef:
                 where=f"stage {task.stage}, shard {task.unit}",
                 expected="at least one, which may be empty",
             )
-        counts = out.close() | {f"left_out.{reason}": n for reason, n in sorted(shard.left_out.items())}
+        counts = out.close()
+        for name, reasons in (("left_out", shard.left_out), ("failed", shard.failed)):
+            counts |= {f"{name}.{reason}": n for reason, n in sorted(reasons.items())}
         if getattr(task.plugin, "rows", "same") == "same" and out.rows != shard.rows:
             raise StageError(
                 f"the plugin {type(task.plugin).__name__} broke its contract",

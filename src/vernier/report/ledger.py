@@ -22,7 +22,8 @@ Record = Mapping[str, Any]
 class Entry:
     """What one node did to the rows that came to it.
 
-    dropped, lost   by reason: those that a selection left, those that a reader could not read
+    dropped, lost   by reason: those that a selection left, those that a reader or an extractor could not read (the
+                    rows of an extractor stay, without text)
     """
 
     record: Record
@@ -51,6 +52,8 @@ def _entry(record: Record) -> Entry | None:
     counts = record["counts"]
     if record["kind"] == "selection":
         return Entry(record, counts["rows"], counts["kept"], _by_reason(counts, "dropped"), {})
+    if record["kind"] == "corpus" and (failed := _by_reason(counts, "failed")):
+        return Entry(record, counts["rows"], counts["rows"] - sum(failed.values()), {}, failed)
     if record["kind"] == "corpus":
         lost = _by_reason(counts, "quarantined") or {"unreadable": counts.get("quarantined", 0)}
         return Entry(record, counts["rows"] + counts.get("quarantined", 0), counts["rows"], {}, lost)

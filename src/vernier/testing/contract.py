@@ -31,6 +31,8 @@ HEAVY = (
     "lightgbm",
     "trl",
     "lm_eval",
+    "trafilatura",
+    "resiliparse",
 )
 
 
