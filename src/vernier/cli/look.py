@@ -245,6 +245,8 @@ def _reasons(counts: Mapping[str, int], start: str) -> str:
 
 
 def _tell(kind: str, values: Mapping[str, Any]) -> str:
+    if kind == "corpus" and "rows" not in values:
+        return f"failed: {values['failed']}" if values.get("failed") else f"{size(values['num_bytes'])} of text"
     if kind == "corpus":
         rows = ", ".join(f"{row:,}" for row in values["rows"])
         times = "" if len(values["rows"]) == 1 else f" {len(values['rows'])} times"

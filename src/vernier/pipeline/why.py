@@ -43,7 +43,8 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Chapter:
-    """What one node says of the document: of a corpus made of others' rows, `shard` and the `rows` that it became."""
+    """What one node says of the document: of a corpus made of others' rows, `shard` and the `rows` that it became; of
+    one with other texts in the same rows, the columns of its row but for the text."""
 
     node: str
     kind: str
@@ -55,12 +56,14 @@ def find(run: Run, name: str) -> tuple[list[Place], list[Rejected]]:
 
     name: a doc_id (32 hex digits), the user's own id, or `source:offset`. Raises RecipeError if there is nothing.
     """
-    corpora: dict[tuple[str, str], tuple[Artifact, list[str]]] = {}
+    corpora: dict[str, tuple[Artifact, list[str]]] = {}  # by their rows: those who edit texts come after who read them
     quarantines: dict[str, tuple[int, ShardRef, list[str]]] = {}
     for node, record in run.nodes.items():
         if record["kind"] == "corpus":
             artifact = run.artifact(node)
-            corpora.setdefault((artifact.content, artifact.rows_of), (artifact, []))[1].append(node)
+            first, nodes = corpora.setdefault(artifact.rows_of, (artifact, []))
+            if artifact.content == first.content:
+                nodes.append(node)
             for number, ref in enumerate(artifact.shards):
                 if QUARANTINED in ref.files:
                     quarantines.setdefault(ref.folder, (number, ref, []))[2].append(node)
@@ -83,8 +86,10 @@ def story(run: Run, place: Place) -> Iterator[Chapter]:
     documents = {place.rows_of: [place.values["doc_id"]]}  # by what rows a corpus has: which of them it became
     for node, record in run.nodes.items():
         if record["kind"] == "corpus":
-            chapter = _went_into(run, node, place.shard, documents)
-            if chapter is not None:
+            if node not in place.nodes and run.artifact(node).rows_of == place.rows_of:
+                edited = row_of(run, run.artifact(node), place.shard, place.row)
+                yield Chapter(node, "corpus", {name: value for name, value in edited.items() if name != "text"})
+            elif (chapter := _went_into(run, node, place.shard, documents)) is not None:
                 yield chapter
         elif record["kind"] in ("scores", "selection"):
             artifact = run.artifact(node)
