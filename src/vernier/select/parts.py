@@ -135,6 +135,7 @@ def gather(groups: Groups, group: tuple[int, int]) -> Iterator[Part]:
     if not found:
         return
     part, where, row, ids, vectors, amounts = (np.concatenate(column) for column in zip(*found, strict=True))
+    found.clear()  # or the group would be held twice
     words = ids.byteswap()
     order = np.lexsort((words[:, 1], words[:, 0], part))
     for some in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
