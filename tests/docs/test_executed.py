@@ -20,7 +20,7 @@ import pytest
 from vernier.core.recipe import load
 
 PROJECT = Path(__file__).parent.parent.parent
-PAGES = ("README.md", "docs/tour.md", "docs/extend.md")
+PAGES = ("README.md", "docs/tour.md", "docs/extend.md", "docs/adapters.md")
 BLOCK = re.compile(r"^```(\w+)(?: +(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SET_UP = ("make ", "pip ", "git ", "cd ", ". ")
 LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
