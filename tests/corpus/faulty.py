@@ -72,7 +72,7 @@ class Proxy:
 
     def __init__(self, upstream: str) -> None:
         self.fault: Fault = lambda number: "ok"
-        self.requests = 0
+        self.requests, self.down = 0, False
         proxy, target = self, urlsplit(upstream)
 
         class Handler(BaseHTTPRequestHandler):
@@ -91,7 +91,7 @@ class Proxy:
                 if self.command == "GET" and "." in self.path.split("?")[0]:
                     fault = proxy.fault(proxy.requests)
                     proxy.requests += 1
-                if fault == "error":
+                if fault == "error" or proxy.down:
                     self.send_response(500)
                     self.send_header("Content-Length", "0")
                     self.end_headers()

@@ -14,7 +14,7 @@ from tests.corpus.faulty import FaultyFileSystem, Proxy, cycle, every
 from tests.corpus.test_object_store import make, readers
 
 from vernier.core import files
-from vernier.core.errors import DataError, SetupError
+from vernier.core.errors import DataError, RecipeError, SetupError
 from vernier.corpus.read_jsonl import ReadJsonl
 
 fsspec.register_implementation("faulty", FaultyFileSystem, clobber=True)
@@ -164,6 +164,29 @@ def test_http_that_is_down(proxy: tuple[Proxy, str]) -> None:
     with pytest.raises(SetupError, match=r"x\.warc\.gz"):
         list(reader.read(unit, 0))
     assert server.requests <= files.TRIES
+
+
+def test_http_that_forbids(proxy: tuple[Proxy, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    server, bucket = proxy
+    s3fs.S3FileSystem().pipe_file(f"{bucket}/secret.jsonl", b'{"text": "x"}')
+    monkeypatch.setattr(files.time, "sleep", lambda pause: pytest.fail("tried again"))
+    with pytest.raises(SetupError, match=r"(?s)can not be read.*secret\.jsonl.*403"):
+        ReadJsonl(paths=[f"{server.url}/{bucket.removeprefix('s3://')}/secret.jsonl"]).units()
+
+
+def test_http_that_fails_at_first(proxy: tuple[Proxy, str]) -> None:
+    """Of a file that is there, and of one that is not, while the server is down and when it is back."""
+    server, bucket = proxy
+    base = f"{server.url}/{bucket.removeprefix('s3://')}/data"
+    server.down = True
+    with pytest.raises(SetupError, match=r"(?s)can not be reached.*a\.jsonl"):
+        ReadJsonl(paths=[f"{base}/j/a.jsonl"]).units()
+    server.down = False
+    assert len(ReadJsonl(paths=[f"{base}/j/a.jsonl"]).units()) == 1
+    with pytest.raises(RecipeError, match="no file matches"):
+        ReadJsonl(paths=[f"{base}/j/nothing.jsonl"]).units()
 
 
 def test_local_files_are_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

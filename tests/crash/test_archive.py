@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from tests.corpus.warcs import packed, record, response
 from tests.crash.world import Fault, Place, Starter
 
@@ -31,6 +32,7 @@ def ids(made: Place) -> list[str]:
     return [name for table in tables for name in table.column("id").to_pylist()]
 
 
+@pytest.mark.slow
 def test_an_archive_goes_on_behind_its_last_shard(tmp_path: Path, starter: Starter) -> None:
     pages = [response(n, f"<p>{n} {'words of a long page ' * 110_000}".encode()) for n in range(NUM_PAGES)]
     request = record(b"GET / HTTP/1.1\r\n\r\n", kind="request")

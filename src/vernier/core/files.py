@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, TypeVar
 
 import fsspec
 from fsspec.asyn import AsyncFileSystem
@@ -28,8 +28,8 @@ from vernier.core.errors import DataError, RecipeError, SetupError, VernierError
 
 _MAGIC = "*?["
 _T = TypeVar("_T")
-_FIND = cast("Any", AbstractFileSystem).find
-_FIND_ASYNC = cast("Any", AsyncFileSystem)._find
+_FIND: Any = AbstractFileSystem.find
+_FIND_ASYNC: Any = AsyncFileSystem._find
 TRIES = 5  # of one request to a remote file system
 PAUSE_S = 0.5  # before the second try; doubles with each: 7.5 s in all
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, VernierError)
@@ -164,6 +164,8 @@ def _info(fs: Any, path: str) -> Mapping[str, Any] | None:
     except FileNotFoundError as error:
         if _may_pass(error):
             raise
+        if _status(error) in (401, 403):
+            raise PermissionError(f"the server answers {_status(error)}") from error
         return None
 
 
@@ -268,6 +270,8 @@ def reaching(url: str) -> Generator[None]:
     except VernierError:
         raise
     except FileNotFoundError as error:
+        if _may_pass(error):
+            raise _unreachable(url, error.__cause__ or error) from error
         raise DataError("a file has vanished", where=url, do="run again: the files are listed anew") from error
     except (IsADirectoryError, NotADirectoryError) as error:
         raise DataError("a folder stands where a file was", where=url, found=str(error)) from error
@@ -286,7 +290,7 @@ def reaching(url: str) -> Generator[None]:
         raise _unreachable(url, error) from error
 
 
-def _unreachable(url: str, error: Exception) -> SetupError:
+def _unreachable(url: str, error: BaseException) -> SetupError:
     return SetupError(
         "the file system can not be reached",
         where=url,
@@ -316,9 +320,14 @@ def _again(fs: Any, work: Callable[[], _T]) -> _T:
 def _may_pass(error: Exception) -> bool:
     """Whether another try may succeed. The HTTP of fsspec calls any failure a missing file, and keeps it as cause."""
     if isinstance(error, FileNotFoundError):
-        status = getattr(error.__cause__, "status", None)
-        return isinstance(status, int) and (status == 429 or status >= 500)
+        return _status(error) == 429 or _status(error) >= 500
     return not isinstance(error, _FINAL)
+
+
+def _status(error: FileNotFoundError) -> int:
+    """What the server answered, 404 unless it is known."""
+    status = getattr(error.__cause__, "status", None)
+    return status if isinstance(status, int) else 404
 
 
 @contextlib.contextmanager
