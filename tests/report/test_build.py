@@ -167,7 +167,14 @@ def test_all_that_was_read_is_accounted_for_in_each_last_selection(tmp_path: Pat
     more = {"rows": 90, "kept": 60, "dropped.outside": 30}
     nodes = {
         "text": node("corpus", "corpus.read_jsonl", of="text", counts=read, rows=90),
-        "edited": node("corpus", "corpus.lines", of="edited", inputs={"corpus": "text"}, counts={"rows": 90}, rows=90),
+        "edited": node(
+            "corpus",
+            "corpus.lines",
+            of="edited",
+            inputs={"corpus": "text"},
+            counts={"rows": 90, "failed.empty": 2},
+            rows=90,
+        ),
         "clean": node("selection", "select.rules", of="clean", inputs={"corpus": "edited"}, counts=clean, rows=90),
         "keep": node(
             "selection", "select.top_k", of="keep", inputs={"corpus": "edited", "within": "clean"}, counts=kept, rows=90

@@ -101,20 +101,28 @@ def _ends(run: Run, entries: Mapping[str, Entry]) -> Markup:
         return Markup("")
     head = ("what is left in the end", "documents read", "left", "dropped", "quarantined", "adds up")
     rows = [_end(run, entries, name) for name in ends]
-    return table(head, rows, says="From the files to each last selection: of several seeds the first")
+    made = table(head, rows, says="From the files to each last selection: of several seeds the first")
+    if any(_by_reason(entry.record["counts"], "failed") for entry in entries.values()):
+        made += paragraph(
+            "A page that could not be extracted stays as a row without text: here it counts where it was dropped."
+        )
+    return made
 
 
 def _end(run: Run, entries: Mapping[str, Entry], name: str) -> tuple[object, ...]:
-    """A line from the file to a selection, or from where documents were cut into others and counted anew."""
+    """A line from the file to a selection, or from where documents were cut into others and counted anew.
+
+    What an editing stage failed on stays a row, without text: it counts where a selection drops it."""
     dropped, lost = dict[str, int](), dict[str, int]()
     left, at = entries[name].kept, name
     while True:
         entry = entries[at]
         title = entry.record["of"]
         dropped = {f"{title}: {why}": n for why, n in entry.dropped.items() if why != OUTSIDE} | dropped
-        lost = {f"{title}: {why}": n for why, n in entry.lost.items()} | lost
+        if not _by_reason(entry.record["counts"], "failed"):
+            lost = {f"{title}: {why}": n for why, n in entry.lost.items()} | lost
         source = _source(run, at)
-        if source not in entries or (entry.record["kind"] == "corpus" and entry.come != entries[source].kept):
+        if source not in entries or (entry.record["kind"] == "corpus" and entry.come != _rows_left(entries[source])):
             break
         at = source
     balanced = entry.come == left + sum(dropped.values()) + sum(lost.values())
@@ -126,6 +134,11 @@ def _end(run: Run, entries: Mapping[str, Entry], name: str) -> tuple[object, ...
         _reasons(lost),
         "yes" if balanced else "NO",
     )
+
+
+def _rows_left(entry: Entry) -> int:
+    counts = entry.record["counts"]
+    return counts["kept"] if entry.record["kind"] == "selection" else counts["rows"]
 
 
 def _title(record: Record) -> str:
