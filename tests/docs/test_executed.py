@@ -1,6 +1,7 @@
 """What the pages say is done here: shell blocks run, Python blocks run, links lead somewhere.
 
-A page's blocks run in order in one folder that holds what the tour starts from: `data/docs.jsonl`, a small corpus.
+A page's blocks run in order in one folder that holds what they start from: `data/docs.jsonl`, a small corpus, and
+`data/pages.warc.gz`, twenty pages.
 Lines that set up an environment (`make`, `pip`, `git` ...) are not run; `make` must name a target that exists. A block
 that is not to be run says so with `text` as its language.
 """
@@ -16,13 +17,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.corpus.warcs import packed, response
 
 from vernier.core.recipe import load
 
 PROJECT = Path(__file__).parent.parent.parent
-PAGES = ("README.md", "docs/tour.md", "docs/extend.md", "docs/adapters.md")
+PAGES = ("README.md", "docs/tour.md", "docs/extend.md", "docs/adapters.md", "docs/web.md")
 BLOCK = re.compile(r"^```(\w+)(?: +(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SET_UP = ("make ", "pip ", "git ", "cd ", ". ")
+STORY = "The harbour was quiet that morning, and the old captain told us of the ships that he had seen. "
 LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
 
 
@@ -41,6 +44,8 @@ def folder(tmp_path: Path) -> Path:
         for i in range(60)
     ]
     (tmp_path / "data" / "docs.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pages = [response(i, f"<html><body><p>{STORY * (1 + i % 3)}</p></body></html>".encode()) for i in range(20)]
+    (tmp_path / "data" / "pages.warc.gz").write_bytes(packed(pages))
     return tmp_path
 
 
