@@ -1,4 +1,4 @@
-"""Extract the main content of 212 annotated web pages of seven kinds: how well, how fast, and with how much memory.
+"""Extract the main content of 211 annotated web pages of seven kinds: how well, how fast, and with how much memory.
 
 `corpus.extract` with each setting of `by`, from a corpus in a store and with its child process, beside the libraries
 alone. CPU seconds are those of the process tree less those of the same process given no page; the measures of quality
@@ -20,7 +20,7 @@ from typing import Any
 
 from corpora import data_folder
 from extract_arms import ARMS, IN_PROCESS
-from extract_quality import gold, quality
+from extract_quality import gold, pages, quality
 from measure import Usage, at_least, must, result, rounds, run, save, spread
 
 SCRIPT = str(Path(__file__).resolve().with_name("extract_arms.py"))
@@ -41,13 +41,16 @@ def main() -> None:
     data = data_folder()
     if data is None:
         raise SystemExit("this bench needs the development data: set VERNIER_DATA to its folder")
-    annotated = gold(data)
+    there = pages(data)
+    annotated = [one for one in gold(data) if one["id"] in there]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         arms = {name: partial(once, folder, name) for name in ARMS}
         empty = {f"{name}, no pages": partial(once, folder, name, "--no-pages") for name in ARMS}
         measured = rounds({**arms, **empty}, 1 if given.small else given.rounds)
-        found = {name: quality(annotated, json.loads((folder / f"{i}0.json").read_text())) for i, name in enumerate(ARMS)}
+        found = {
+            name: quality(annotated, json.loads((folder / f"{i}0.json").read_text())) for i, name in enumerate(ARMS)
+        }
     table: list[dict[str, Any]] = []
     speed: dict[str, float] = {}
     for name in ARMS:

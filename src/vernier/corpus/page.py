@@ -29,12 +29,15 @@ def extractor(settings: Mapping[str, Any]) -> Callable[[str], Page]:
     """The function that a child applies to each page. Raises SetupError if a library is missing."""
     text_of = _by(settings)
     try:
-        from resiliparse.parse.html import HTMLTree
+        from resiliparse.parse.html import HTMLParserException, HTMLTree
     except ModuleNotFoundError as error:
         raise _missing(error) from error
 
     def page(html: str) -> Page:
-        tree = HTMLTree.parse(html)
+        try:
+            tree = HTMLTree.parse(html)
+        except HTMLParserException as error:  # any text has a tree: only memory can have been missing
+            raise MemoryError from error
         changed = markup.keep_formulas(tree, html)
         changed = markup.keep_lines(tree) or changed
         says = [_sound(words) for words in declared.said(tree)]
