@@ -40,10 +40,17 @@ def extractor(settings: Mapping[str, Any]) -> Callable[[str], Page]:
             raise MemoryError from error
         changed = markup.keep_formulas(tree, html)
         changed = markup.keep_lines(tree) or changed
-        says = [_sound(words) for words in declared.said(tree)]
+        said = declared.said(tree)
         source = tree.document.html if changed else html
         text = _tidy(text_of(tree, source))
-        return Page(text, *says, _sound(declared.written(declared.links(tree, text))) or "[]")
+        links = declared.written(declared.links(tree, text))
+        return Page(
+            text,
+            said.title and _sound(said.title),
+            said.page_date,
+            said.language_hint and _sound(said.language_hint),
+            _sound(links),
+        )
 
     return page
 
@@ -96,12 +103,12 @@ def _trafilatura(favor: str, fast: bool) -> Callable[[Any, str], str]:
 
 def _tidy(text: str) -> str:
     """Without white space at the ends of lines and more than one blank line in a row."""
-    return _BREAKS.sub("\n\n", _BLANK_ENDS.sub("", _sound(text) or "")).strip("\n")
+    return _BREAKS.sub("\n\n", _BLANK_ENDS.sub("", _sound(text))).strip("\n")
 
 
-def _sound(text: str | None) -> str | None:
+def _sound(text: str) -> str:
     """A text that UTF-8 can write: a half of a surrogate pair becomes `?`."""
-    return None if text is None else text.encode("utf-8", "replace").decode()
+    return text.encode("utf-8", "replace").decode()
 
 
 def _missing(error: ModuleNotFoundError) -> SetupError:
