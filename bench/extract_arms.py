@@ -82,7 +82,7 @@ def main() -> None:
     assert data is not None
     found = pages(data)
     texts = arm(name)
-    html = [] if "--no-pages" in sys.argv[3:] else list(found.values())
+    html = list[str]() if "--no-pages" in sys.argv[3:] else list(found.values())
     made = texts(html)
     Path(out).write_text(json.dumps(dict(zip(found, made, strict=False))), encoding="utf-8")
 

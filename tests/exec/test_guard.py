@@ -96,6 +96,7 @@ def test_a_child_ends_with_its_parent() -> None:
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(300)
 @settings(max_examples=60)
 @given(st.lists(st.one_of(st.integers(-9, 9), st.sampled_from(sorted(ENDS))), max_size=12), st.integers(1, 5))
 def test_any_order_of_items_in_any_batches(items: list[int | str], batch: int) -> None:

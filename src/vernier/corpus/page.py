@@ -35,7 +35,7 @@ def extractor(settings: Mapping[str, Any]) -> Callable[[str], Page]:
 
     def page(html: str) -> Page:
         try:
-            tree = HTMLTree.parse(html)
+            tree: Any = HTMLTree.parse(html)
         except HTMLParserException as error:  # any text has a tree: only memory can have been missing
             raise MemoryError from error
         changed = markup.keep_formulas(tree, html)
@@ -93,7 +93,7 @@ def _resiliparse() -> Callable[[Any, str], str]:
 def _trafilatura(favor: str, fast: bool) -> Callable[[Any, str], str]:
     import trafilatura
 
-    how = {"fast": fast, "favor_precision": favor == "precision", "favor_recall": favor == "recall"}
+    how: dict[str, Any] = {"fast": fast, "favor_precision": favor == "precision", "favor_recall": favor == "recall"}
 
     def text_of(tree: Any, source: str) -> str:
         return trafilatura.extract(source, **how) or ""
