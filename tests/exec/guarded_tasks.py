@@ -37,7 +37,7 @@ def hostile(settings: Any) -> Callable[[Any], Any]:
                 while True:
                     held.append(bytearray(1 << 20))
             case "leak":
-                held.append(bytearray(150 << 20))
+                held.append(bytearray(60 << 20))
                 return len(held)
             case "pid":
                 return os.getpid()
