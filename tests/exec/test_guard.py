@@ -24,7 +24,8 @@ ENDS = {
     "exit": "crashed",
     "ask": "memory",
     "eat": "memory",
-    "abort": "memory",
+    "abort": "crashed",
+    "starved": "memory",
     "what": "error",
 }
 
