@@ -1,8 +1,8 @@
-"""Extract the main content of 212 annotated web pages of seven kinds: how well, how fast, and with how much memory.
+"""Extract the main content of 211 annotated web pages of seven kinds: how well, how fast, and with how much memory.
 
 `corpus.extract` with each setting of `by`, from a corpus in a store and with its child process, beside the libraries
-alone. CPU seconds are those of the process tree less those of the same process given no page; the measures of quality
-are in `extract_quality.py`.
+alone. CPU seconds are those of the process tree less those of the same process given one short page; the measures of
+quality are in `extract_quality.py`.
 
     python bench/extract.py [--small] [--rounds N]
 """
@@ -19,8 +19,8 @@ from statistics import median
 from typing import Any
 
 from corpora import data_folder
-from extract_arms import ARMS, IN_PROCESS
-from extract_quality import gold, quality
+from extract_arms import ARMS, IN_PROCESS, prepare
+from extract_quality import gold, pages, quality
 from measure import Usage, at_least, must, result, rounds, run, save, spread
 
 SCRIPT = str(Path(__file__).resolve().with_name("extract_arms.py"))
@@ -30,7 +30,7 @@ DIGITS = 3
 
 def once(folder: Path, name: str, *options: str) -> Usage:
     """One arm, its texts left in the folder."""
-    return run([sys.executable, SCRIPT, name, str(folder / f"{ARMS.index(name)}{len(options)}.json"), *options])
+    return run([sys.executable, SCRIPT, name, str(folder), *options])
 
 
 def main() -> None:
@@ -41,19 +41,21 @@ def main() -> None:
     data = data_folder()
     if data is None:
         raise SystemExit("this bench needs the development data: set VERNIER_DATA to its folder")
-    annotated = gold(data)
+    there = pages(data)
+    annotated = [one for one in gold(data) if one["id"] in there]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        prepare(folder, list(there.values()))
         arms = {name: partial(once, folder, name) for name in ARMS}
-        empty = {f"{name}, no pages": partial(once, folder, name, "--no-pages") for name in ARMS}
+        empty = {f"{name}, start": partial(once, folder, name, "--start") for name in ARMS}
         measured = rounds({**arms, **empty}, 1 if given.small else given.rounds)
         found = {
-            name: quality(annotated, json.loads((folder / f"{i}0.json").read_text())) for i, name in enumerate(ARMS)
+            name: quality(annotated, json.loads((folder / f"{i}0.texts").read_text())) for i, name in enumerate(ARMS)
         }
     table: list[dict[str, Any]] = []
     speed: dict[str, float] = {}
     for name in ARMS:
-        start = median(usage.cpu_s for usage in measured[f"{name}, no pages"])
+        start = median(usage.cpu_s for usage in measured[f"{name}, start"])
         speeds = [len(annotated) / (usage.cpu_s - start) for usage in measured[name]]
         speed[name] = median(speeds)
         peaks = [usage.peak_bytes for usage in measured[name]]

@@ -1,15 +1,15 @@
 """One arm of `extract.py` in a process of its own: pages from the WARC file to a JSON object {id: text}.
 
-    python bench/extract_arms.py ARM OUT [--no-pages]
+    python bench/extract_arms.py ARM FOLDER [--start]
 
---no-pages: everything but the pages, to know what starting costs.
+FOLDER holds the pages as a corpus (`prepare`), which our arms read; the others read the WARC file. --start: one short
+page, to know what starting costs.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ TRAFILATURA: dict[str, dict[str, Any]] = {
     "trafilatura, fast precise": {"fast": True, "favor_precision": True},
     "trafilatura, fast recall": {"fast": True, "favor_recall": True},
 }
+SHORT = ["<p>A page."]
 ARMS = (*OURS, IN_PROCESS, *TRAFILATURA, "resiliparse", "justext")
 
 
@@ -63,28 +64,39 @@ def arm(name: str) -> Texts:
     return texts
 
 
+def prepare(folder: Path, html: Sequence[str]) -> None:
+    """Commit pages, and one short page, as corpora of one shard."""
+    from vernier.core.store import Store
+    from vernier.testing.make import corpus_table, make_artifact
+
+    for name, texts in (("pages", html), ("start", SHORT)):
+        corpus = make_artifact(Store(str(folder)), "corpus", [corpus_table(texts)])
+        (folder / f"{name}.json").write_text(json.dumps(corpus.to_json()))
+
+
 def ours(settings: dict[str, Any], html: Sequence[str]) -> list[str]:
     """By the plugin, from a corpus in a store, its child process and all."""
+    from vernier.core.artifact import Artifact
     from vernier.core.shard import Inputs
-    from vernier.core.store import Store
     from vernier.corpus.extract import Extract
-    from vernier.testing.make import corpus_table, make_artifact, run
+    from vernier.testing.make import run
 
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = make_artifact(Store(folder), "corpus", [corpus_table(html)])
-        (made,) = run(Extract(**settings), Inputs(folder, {"corpus": corpus}))
+    folder = sys.argv[2]
+    corpus = Artifact.from_json(json.loads(Path(folder, f"{'start' if html is SHORT else 'pages'}.json").read_text()))
+    (made,) = run(Extract(**settings), Inputs(folder, {"corpus": corpus}))
     return made.column("text").to_pylist()
 
 
 def main() -> None:
-    name, out = sys.argv[1:3]
+    name, folder = sys.argv[1:3]
+    start = "--start" in sys.argv[3:]
     data = data_folder()
     assert data is not None
     found = pages(data)
     texts = arm(name)
-    html = [] if "--no-pages" in sys.argv[3:] else list(found.values())
-    made = texts(html)
-    Path(out).write_text(json.dumps(dict(zip(found, made, strict=False))), encoding="utf-8")
+    made = texts(SHORT if start else list(found.values()))
+    out = Path(folder, f"{ARMS.index(name)}{int(start)}.texts")
+    out.write_text(json.dumps(dict(zip(found, made, strict=False))), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
     must_have      share of the snippets of the main content that are in the text (small letters), of all pages
     must_not_have  the same of the snippets of what is around it: less is better
 
-$VERNIER_DATA (else ../shared/data): web/pages.warc.gz and web/gold.jsonl.zst, matched by URL.
+$VERNIER_DATA (else ../shared/data): web/pages.warc.gz and web/gold.jsonl.zst, matched by URL. One of the 212 pages has
+no URL that a WARC record could carry and is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from typing import Any
 import zstandard
 
 WORD = re.compile(r"\w+")
-SCHEME = re.compile(r"^https?://")
 
 
 def gold(data: Path) -> list[dict[str, Any]]:
@@ -37,11 +37,11 @@ def pages(data: Path) -> dict[str, str]:
     """The HTML of each annotated page by its id."""
     from fastwarc.warc import ArchiveIterator
 
-    by_url = {_bare(one["url"]): one["id"] for one in gold(data)}
+    by_url = {one["url"]: one["id"] for one in gold(data)}
     found: dict[str, str] = {}
     with open(data / "web" / "pages.warc.gz", "rb") as file:
         for record in ArchiveIterator(file):
-            number = by_url.get(_bare(record.headers["WARC-Target-URI"]))
+            number = by_url.get(record.headers.get("WARC-Target-URI", ""))
             if number is not None:
                 found[number] = record.reader.read().decode("utf-8", "replace")
     return found
@@ -78,8 +78,3 @@ def overlap(text: str, wanted: str) -> tuple[float, float, float]:
         return same, same, same
     common = (found & there).total()
     return 2 * common / (found.total() + there.total()), common / found.total(), common / there.total()
-
-
-def _bare(url: str) -> str:
-    """A URL without its scheme, which one of the annotations lacks."""
-    return SCHEME.sub("", url)

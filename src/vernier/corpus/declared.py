@@ -29,7 +29,9 @@ _DATES = (  # of publication, the most used first; then of change
 _LANGUAGES = ("content-language", "og:locale", "language", "dc.language")
 _DATE = re.compile(r"(\d{4})[-/](\d{2})[-/](\d{2})(?!\d)")
 _IN_JSON = re.compile(r'"datePublished"\s*:\s*"([^"]*)"')
-_BLOCKS = "p, li, td, th, dd, dt, h1, h2, h3, h4, h5, h6, blockquote, figcaption, pre, div, section, article, body"
+_BLOCKS = frozenset(
+    "p li td th dd dt h1 h2 h3 h4 h5 h6 blockquote figcaption pre div section article body".split(),  # noqa: SIM905
+)
 _SUBSTANCE = 20  # characters of a block from which on it may be a part of a line, and not the whole of one
 
 
@@ -78,7 +80,9 @@ def links(tree: Any, text: str) -> list[str]:
         anchor = _plain(link.text_content)
         if not anchor or anchor not in whole:
             continue
-        block = link.closest(_BLOCKS)
+        block = link.parent
+        while block is not None and block.tag not in _BLOCKS:  # `closest` takes three times as long
+            block = block.parent
         words = _plain(block.text_content) if block is not None else anchor
         if words not in known:
             known[words] = words in lines or (len(words) >= _SUBSTANCE and words in whole)

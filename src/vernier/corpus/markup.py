@@ -18,7 +18,7 @@ _RENDERED = (
 )
 _PICTURES = "img.latex, img.mwe-math-fallback-image-inline, img.mwe-math-fallback-image-display"
 _TEX = 'annotation[encoding="application/x-tex"]'
-_TELLS = ("<math", "math/tex", "mjx-container", "mwe-math", 'class="latex', "katex")
+_TELLS = ("math", "mjx-", "latex", "katex")  # a page with none of these words has no formula of these kinds
 # resiliparse 2.0 takes a list within four elements of the body for navigation (found by trying); six are enough.
 _SHALLOW = "body > ul, body > * > ul, body > * > * > ul, body > * > * > * > ul, body > * > * > * > * > ul"
 _WRAPS = 6

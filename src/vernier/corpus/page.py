@@ -29,18 +29,28 @@ def extractor(settings: Mapping[str, Any]) -> Callable[[str], Page]:
     """The function that a child applies to each page. Raises SetupError if a library is missing."""
     text_of = _by(settings)
     try:
-        from resiliparse.parse.html import HTMLTree
+        from resiliparse.parse.html import HTMLParserException, HTMLTree
     except ModuleNotFoundError as error:
         raise _missing(error) from error
 
     def page(html: str) -> Page:
-        tree = HTMLTree.parse(html)
+        try:
+            tree: Any = HTMLTree.parse(html)
+        except HTMLParserException as error:  # any text has a tree: only memory can have been missing
+            raise MemoryError from error
         changed = markup.keep_formulas(tree, html)
         changed = markup.keep_lines(tree) or changed
-        says = [_sound(words) for words in declared.said(tree)]
+        said = declared.said(tree)
         source = tree.document.html if changed else html
         text = _tidy(text_of(tree, source))
-        return Page(text, *says, _sound(declared.written(declared.links(tree, text))) or "[]")
+        links = declared.written(declared.links(tree, text))
+        return Page(
+            text,
+            said.title and _sound(said.title),
+            said.page_date,
+            said.language_hint and _sound(said.language_hint),
+            _sound(links),
+        )
 
     return page
 
@@ -83,7 +93,7 @@ def _resiliparse() -> Callable[[Any, str], str]:
 def _trafilatura(favor: str, fast: bool) -> Callable[[Any, str], str]:
     import trafilatura
 
-    how = {"fast": fast, "favor_precision": favor == "precision", "favor_recall": favor == "recall"}
+    how: dict[str, Any] = {"fast": fast, "favor_precision": favor == "precision", "favor_recall": favor == "recall"}
 
     def text_of(tree: Any, source: str) -> str:
         return trafilatura.extract(source, **how) or ""
@@ -93,12 +103,12 @@ def _trafilatura(favor: str, fast: bool) -> Callable[[Any, str], str]:
 
 def _tidy(text: str) -> str:
     """Without white space at the ends of lines and more than one blank line in a row."""
-    return _BREAKS.sub("\n\n", _BLANK_ENDS.sub("", _sound(text) or "")).strip("\n")
+    return _BREAKS.sub("\n\n", _BLANK_ENDS.sub("", _sound(text))).strip("\n")
 
 
-def _sound(text: str | None) -> str | None:
+def _sound(text: str) -> str:
     """A text that UTF-8 can write: a half of a surrogate pair becomes `?`."""
-    return None if text is None else text.encode("utf-8", "replace").decode()
+    return text.encode("utf-8", "replace").decode()
 
 
 def _missing(error: ModuleNotFoundError) -> SetupError:

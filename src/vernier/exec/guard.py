@@ -7,6 +7,7 @@ CPU time by an interval timer (ITIMER_PROF) that is set anew for each item, memo
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -25,6 +26,8 @@ from vernier.exec.process import ending
 _START = "import sys; sys.path[:] = sys.argv[3].split('\\n'); from vernier.exec.guarded import main; main()"
 WAITING = 10  # wall seconds that an item may take for each CPU second: one that sleeps is cut off too
 LEAST_WAIT_S = 60.0  # on a machine with much else to do
+NO_MEMORY = (b"memory allocation of", b"bad_alloc", b"out of memory")  # last words of Rust, C++ and others at SIGABRT
+LAST_WORDS = 4000  # bytes
 ITEMS = 20_000  # that a child does before another takes its place: what libraries leak goes with it
 
 
@@ -106,15 +109,18 @@ class _Child:
 
     def __init__(self, limits: Limits) -> None:
         self.done = 0  # items that it has answered
-        self._limits, self._held = limits, 0
+        self._limits = limits
         self._late = False
         self._socket, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
+        self._words = os.memfd_create("words")  # what it printed since the last batch
+        fcntl.fcntl(self._words, fcntl.F_SETFL, os.O_APPEND)
         try:
-            self._process = _popen(theirs.fileno(), lifeline)
+            self._process = _popen(theirs.fileno(), lifeline, self._words)
         except BaseException:
             self._socket.close()
             os.close(self._lifeline)
+            os.close(self._words)
             raise
         finally:
             theirs.close()
@@ -127,22 +133,24 @@ class _Child:
             wire.send(fd, (task, settings, self._limits.seconds, self._limits.memory))
             kind, body = wire.receive(fd)
         except (EOFError, OSError) as error:
+            self._process.wait()
+            words = self._last_words().decode(errors="replace").strip()
             self.end()
             raise StageError(
                 "a guarded child died before it was ready",
                 where=task,
-                found=ending(self._process.returncode),
+                found=f"{ending(self._process.returncode)}; last words: {words or '(none)'}",
                 expected="a process that imports the task and waits",
             ) from error
         if kind == "unready":
             self.end()
             raise rebuilt("unloadable", *body)
-        self._held = body
 
     def work(self, items: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         """(`done`, result) or (`error`, message) for each item; behind the last of them, where the child died, why."""
         fd = self._socket.fileno()
         patience = max(LEAST_WAIT_S, WAITING * self._limits.seconds)
+        os.ftruncate(self._words, 0)
         try:
             wire.send(fd, items)
             for _ in items:
@@ -160,13 +168,15 @@ class _Child:
 
     def _why(self) -> str:
         """Why the child died."""
-        _, status, used = os.wait4(self._process.pid, 0)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        if self._late or self._process.returncode == -signal.SIGPROF:
+        code = self._process.wait()
+        if self._late or code == -signal.SIGPROF:
             return "timeout"
-        # libraries in C++ and Rust abort where they get no memory
-        grown = used.ru_maxrss * 1024 - self._held
-        return "memory" if grown > self._limits.memory / 2 else "crashed"
+        words = self._last_words().lower()
+        return "memory" if code == -signal.SIGABRT and any(word in words for word in NO_MEMORY) else "crashed"
+
+    def _last_words(self) -> bytes:
+        """The end of what it printed."""
+        return os.pread(self._words, LAST_WORDS, max(0, os.fstat(self._words).st_size - LAST_WORDS))
 
     def end(self) -> None:
         """Kill the process if it runs, wait for it, free everything."""
@@ -175,11 +185,12 @@ class _Child:
             self._process.wait()
         self._socket.close()
         os.close(self._lifeline)
+        os.close(self._words)
 
 
-def _popen(wire_fd: int, lifeline: int) -> subprocess.Popen[bytes]:
-    """Start the interpreter with both stop signals blocked until it leaves them to the driver; what libraries print
-    about single items goes nowhere, for their results and reasons are recorded."""
+def _popen(wire_fd: int, lifeline: int, words: int) -> subprocess.Popen[bytes]:
+    """Start the interpreter with both stop signals blocked until it leaves them to the driver. What libraries print
+    about single items is not passed on, for their results and reasons are recorded."""
     paths = "\n".join(os.path.abspath(path) if path == "" else path for path in sys.path)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
@@ -187,8 +198,8 @@ def _popen(wire_fd: int, lifeline: int) -> subprocess.Popen[bytes]:
             [sys.executable, "-c", _START, str(wire_fd), str(lifeline), paths],
             pass_fds=(wire_fd, lifeline),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -27,7 +27,7 @@ def main() -> None:
 def serve(fd: int) -> None:
     """Make the task, say so, then answer each item of each batch until the parent closes the wire.
 
-    Answers: ("ready", bytes resident), ("unready", what `worker.told` says), then for each item ("done", result),
+    Answers: ("ready", None), ("unready", what `worker.told` says), then for each item ("done", result),
     ("error", its exception's type and message) or ("memory", None), after which the child leaves.
     """
     task_name, settings, seconds, memory = wire.receive(fd)
@@ -41,7 +41,7 @@ def serve(fd: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (held + memory, held + memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    wire.send(fd, ("ready", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+    wire.send(fd, ("ready", None))
     while True:
         try:
             batch = wire.receive(fd)
