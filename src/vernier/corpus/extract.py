@@ -1,7 +1,7 @@
 """Extract the main content of web pages: a corpus of HTML becomes one of text, with the same rows, ids and shards.
 
-Two extractors, and a cascade of both. `resiliparse` is fast; `trafilatura` costs ten times as much and is better on
-most kinds of pages; the cascade takes the first and asks the second where the first finds few words. On 212 annotated
+Two extractors, and a cascade of both. `resiliparse` is fast; `trafilatura` costs eight times as much and is better on
+most kinds of pages; the cascade takes the first and asks the second where the first finds few words. On 211 annotated
 pages of seven kinds the cascade is better than either, at more than half of the speed of the faster one
 (`bench/extract.py`).
 
@@ -44,7 +44,7 @@ class Extract:
 
     by         `resiliparse`, `trafilatura`, or `cascade`: resiliparse, and trafilatura (fast, recall) where it finds
                fewer than `enough` words; its text is taken unless that of resiliparse has over four times as many
-    enough     words, of `cascade`; with a very large number both read each page: better by 0.01 of F1, a quarter of
+    enough     words, of `cascade`; with a very large number both read each page: better by 0.01 of F1, a third of
                the speed
     favor      of `trafilatura`: `balance`, `precision` (less text, of which more is right) or `recall`
     fast       of `trafilatura`: without its fallback extractors
