@@ -12,8 +12,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,9 +19,8 @@ from typing import Any, NamedTuple
 from vernier.core.errors import StageError
 from vernier.exec import wire
 from vernier.exec.job import rebuilt
-from vernier.exec.process import ending
+from vernier.exec.process import ending, start
 
-_START = "import sys; sys.path[:] = sys.argv[3].split('\\n'); from vernier.exec.guarded import main; main()"
 WAITING = 10  # wall seconds that an item may take for each CPU second: one that sleeps is cut off too
 LEAST_WAIT_S = 60.0  # on a machine with much else to do
 NO_MEMORY = (b"memory allocation of", b"bad_alloc", b"out of memory")  # last words of Rust, C++ and others at SIGABRT
@@ -116,7 +113,7 @@ class _Child:
         self._words = os.memfd_create("words")  # what it printed since the last batch
         fcntl.fcntl(self._words, fcntl.F_SETFL, os.O_APPEND)
         try:
-            self._process = _popen(theirs.fileno(), lifeline, self._words)
+            self._process = start("guarded", theirs.fileno(), lifeline, self._words)
         except BaseException:
             self._socket.close()
             os.close(self._lifeline)
@@ -186,20 +183,3 @@ class _Child:
         self._socket.close()
         os.close(self._lifeline)
         os.close(self._words)
-
-
-def _popen(wire_fd: int, lifeline: int, words: int) -> subprocess.Popen[bytes]:
-    """Start the interpreter with both stop signals blocked until it leaves them to the driver. What libraries print
-    about single items is not passed on, for their results and reasons are recorded."""
-    paths = "\n".join(os.path.abspath(path) if path == "" else path for path in sys.path)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-c", _START, str(wire_fd), str(lifeline), paths],
-            pass_fds=(wire_fd, lifeline),
-            stdin=subprocess.DEVNULL,
-            stdout=words,
-            stderr=words,
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

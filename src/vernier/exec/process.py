@@ -13,7 +13,7 @@ from typing import Any
 
 from vernier.exec import wire
 
-_START = "import sys; sys.path[:] = sys.argv[3].split('\\n'); from vernier.exec.worker import main; main()"
+_START = "import sys; sys.path[:] = sys.argv[3].split('\\n'); from vernier.exec.{} import main; main()"
 _LAST_WORDS = 4000  # bytes of a worker's output kept for the error that tells of its death
 _LONGEST_LINE = 65536
 _PROC = os.path.exists("/proc/self/statm")
@@ -40,7 +40,7 @@ class Worker:
             self.words, words = os.pipe()
             os.set_blocking(self.words, False)
             self.wire = self._socket.fileno()
-            self.process = _popen(theirs.fileno(), lifeline, words, env)
+            self.process = start("worker", theirs.fileno(), lifeline, words, env)
         except BaseException:  # the second stop signal may arrive here too
             self._close()
             raise
@@ -124,18 +124,21 @@ def _close(*fds: int) -> None:
             os.close(fd)
 
 
-def _popen(wire_fd: int, lifeline: int, words: int, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start the interpreter with both stop signals blocked, so that none hits it too early."""
+def start(
+    module: str, wire_fd: int, lifeline: int, words: int, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `main` of a module of `vernier.exec` in an interpreter of its own, with both stop signals blocked, so that
+    none hits it too early. What it prints goes to `words`."""
     paths = "\n".join(os.path.abspath(path) if path == "" else path for path in sys.path)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         return subprocess.Popen(
-            [sys.executable, "-c", _START, str(wire_fd), str(lifeline), paths],
+            [sys.executable, "-c", _START.format(module), str(wire_fd), str(lifeline), paths],
             pass_fds=(wire_fd, lifeline),
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,
-            env={**os.environ, **env},
+            env={**os.environ, **(env or {})},
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
