@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.cli.conftest import RECIPE, Verb
+from tests.corpus import warcs
 from tests.pipeline.small import document
 
 from vernier.testing.toy import toy_model
@@ -200,6 +201,19 @@ class TestInit:
         assert verb("init", "texts", "--surface")[0] == 0
         code, _, err = verb("run", "recipe.yaml", "-q")
         assert code == 0, err
+
+    @pytest.mark.parametrize("name", ["a.warc.gz", "a.warc.wet.gz", "a.html"])
+    def test_web_pages(self, here: Path, verb: Verb, name: str) -> None:
+        (here / "web").mkdir()
+        text = b"The harbour was quiet that morning, and the old captain told us of the ships that he had seen. " * 9
+        record = warcs.record(text, kind="conversion", content="text/plain")
+        whole = record if "wet" in name else warcs.response(1, b"<p>" + text)
+        (here / "web" / name).write_bytes(text if name == "a.html" else warcs.packed([whole]))
+        code, out, err = verb("init", "web")
+        assert code == 0 and "1 files" in out, err
+        code, _, err = verb("run", "recipe.yaml", "-q")
+        assert code == 0, err
+        assert "1 kept" in verb("show", "runs/recipe")[1]
 
     def test_it_overwrites_nothing(self, here: Path, verb: Verb) -> None:
         assert verb("init", "data", "--to", "small.yaml")[0] == 5

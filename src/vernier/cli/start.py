@@ -20,6 +20,9 @@ SAMPLE = 500  # records looked at
 JSONL = (".jsonl", ".ndjson", ".json")
 PACKED = (".gz", ".zst", ".bz2", ".xz")
 TEXT = (".txt", ".md", ".rst")
+ARCHIVES = (".warc", ".wet")
+HTML = (".html", ".htm")
+NO_FIELDS = ("read_text", "read_warc", "read_html")  # readers of what is no record of fields
 FIELDS = {  # corpus column: names that it goes by in the wild, most usual first
     "text": ("text", "content", "raw_content", "body", "document", "markdown", "code", "completion"),
     "id": ("id", "doc_id", "uuid", "url", "warc_record_id"),
@@ -41,7 +44,10 @@ class _Found:
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="A file, or a folder of files: JSONL (.gz, .zst), Parquet or text.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A file, or a folder of files: JSONL (.gz, .zst), Parquet, text, web archives or HTML."),
+    ],
     to: Annotated[Path, typer.Option(help="The recipe to write.", metavar="FILE")] = Path("recipe.yaml"),
     target: Annotated[
         str | None, typer.Option(help="The domain that results are measured on: what your models should get good at.")
@@ -72,10 +78,12 @@ def _check_target(target: str | None, fields: Mapping[str, str], domains: Mappin
 
     if target is None or target in domains:
         return
-    if found.reader == "read_text" or "domain" not in fields:
+    if found.reader in NO_FIELDS or "domain" not in fields:
         raise RecipeError(
             "these records have no domain, so none can be the target",
-            found="text files" if found.reader == "read_text" else f"no field named {', '.join(FIELDS['domain'])}",
+            found="text files or web pages"
+            if found.reader in NO_FIELDS
+            else f"no field named {', '.join(FIELDS['domain'])}",
             expected="records with a field that says which kind each is",
             do="leave `--target` out: the recipe then compares losses by domain and gives no verdict",
         )
@@ -113,7 +121,7 @@ def _look(path: Path) -> _Found:
         raise RecipeError(
             f"no file that Vernier reads in {path}",
             found=", ".join(sorted({f.suffix or f.name for f in files})[:8]) or "no files",
-            expected=f"{', '.join(JSONL)} (also {', '.join(PACKED)}), .parquet, {', '.join(TEXT)}",
+            expected=f"{', '.join((*JSONL, *ARCHIVES, *HTML))} (also {', '.join(PACKED)}), .parquet, {', '.join(TEXT)}",
         )
     (reader, ending), chosen = max(known.items(), key=lambda kind: sum(f.stat().st_size for f in kind[1]))
     pattern = str(path) if path.is_file() else f"{escape(str(path))}/**/*{ending}"
@@ -159,6 +167,10 @@ def _kind(file: Path) -> tuple[str, str]:
     plain = Path(file.stem).suffix if packed else ending
     if plain in JSONL:
         return "read_jsonl", plain + packed
+    if plain in ARCHIVES:
+        return "read_warc", plain + packed
+    if plain in HTML:
+        return "read_html", plain + packed
     if ending == ".parquet":
         return "read_parquet", ending
     return ("read_text", ending) if ending in TEXT else ("", "")
@@ -214,7 +226,7 @@ def _fields(found: _Found) -> dict[str, str]:
     """Which field of the records is which column of the corpus."""
     from vernier.core.errors import DataError
 
-    if found.reader == "read_text":
+    if found.reader in NO_FIELDS:
         return {"text": "text"}
     seen = Counter((name, type(value)) for record in found.records for name, value in record.items())
     out: dict[str, str] = {}
@@ -243,7 +255,7 @@ def _fields(found: _Found) -> dict[str, str]:
 def _recipe(found: _Found, fields: Mapping[str, str], target: str | None, surface: bool, name: str) -> str:
     place = json.dumps(found.pattern, ensure_ascii=False)
     reader = [f"path: {place}" if found.reader == "read_hf" else f"paths: [{place}]"]
-    if found.reader != "read_text":
+    if found.reader not in NO_FIELDS:
         reader += [f"{column}: {json.dumps(field, ensure_ascii=False)}" for column, field in fields.items()]
         reader += [f"{column}: null" for column in FIELDS if column not in fields]
     goal = (
@@ -251,6 +263,9 @@ def _recipe(found: _Found, fields: Mapping[str, str], target: str | None, surfac
         if target
         else ("# target: {domain: ...}        # what the models should get good at; without it there is no verdict")
     )
+    if found.reader in ("read_warc", "read_html"):
+        extract, text = ("", "pages") if ".wet" in found.pattern else (_EXTRACT, "text")
+        return _WEB.format(name=name, reader=found.reader, settings=", ".join(reader), extract=extract, text=text)
     template = _SURFACE if surface else _MODELS
     told = {"told_stages": "", "told_arms": ""}
     if target:
@@ -279,6 +294,29 @@ _SURFACE = (
     with: {{by: stop_word_share, keep: {{share: 0.5}}}}          # or {{documents: 10k}}, {{bytes: 1GB}}
 """
 )
+
+_EXTRACT = """\
+  text:     {do: corpus.extract, in: {corpus: pages}}                          # the main content of each page
+"""
+
+_WEB = """\
+# Written by `vernier init`. `vernier check`, `vernier plan` and `vernier run` take it from here.
+vernier: 1
+name: {name}
+stages:
+  # What is no page is counted; what is broken goes to quarantine.
+  pages:    {{do: corpus.{reader}, with: {{{settings}}}}}
+{extract}  # Without lines that are menus and counters, and without e-mail addresses, phone numbers and keys.
+  lines:    {{do: corpus.lines, in: {{corpus: {text}}}, with: {{rules: [redstone]}}}}
+  clean:    {{do: corpus.mask, in: {{corpus: lines}}}}
+  language: {{do: score.language, in: {{corpus: clean}}}}
+  signals:  {{do: score.signals, in: {{corpus: clean}}}}    # `vernier show RUN signals` draws every rule
+  english:  {{do: select.threshold, in: {{corpus: clean, a: language}}, with: {{by: a.p_en, at_least: 0.65}}}}
+  keep:                                  # rules: gopher, gopher_repetition, c4, fineweb, redstone_general
+    do: select.rules                     # limits: {{few_words: 20}} sets one; null switches it off
+    in: {{corpus: clean, within: english, signals: signals}}
+    with: {{rules: [gopher, fineweb]}}
+"""
 
 _MODELS = (
     _HEAD
