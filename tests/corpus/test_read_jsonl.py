@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import random
+import tracemalloc
 from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.corpus.drive import bad, check_restarts, jsonl, pieces, rows, texts, write
 
 from vernier.core import tables
@@ -315,3 +319,48 @@ def test_settings_that_contradict_each_other() -> None:
         reader("x", shard=0)
     with pytest.raises(RecipeError, match="`max_bad` is out of range"):
         reader("x", max_bad=MaxBad(share=1.5))
+
+
+def test_a_line_that_is_too_long_costs_itself_alone(tmp_path: Path) -> None:
+    long = json.dumps({"text": "x" * 200_000}).encode()
+    lines = [json.dumps(record).encode() for record in GOOD]
+    for packed in (bytes, gzip.compress):
+        source = reader(write(tmp_path / "x.jsonl", packed(b"\n".join([*lines, long, *lines]))), max_line=100_000)
+        assert texts(source) == ["one", "two", "three"] * 2
+        (row,) = bad(source)
+        assert (row["reason"], row["raw"]) == ("too_long", long[: streams.RAW])
+        assert row["offset"] == sum(len(line) + 1 for line in lines)
+        assert f"{len(long):,} bytes in a line" in row["detail"]
+        check_restarts(source)
+
+
+@given(
+    data=st.lists(st.sampled_from([b"\n", b"a", b"bb", b"c" * 9, b"d" * 30]), max_size=20).map(b"".join),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    most=st.integers(0, 20),
+)
+def test_long_lines_do_not_depend_on_how_a_stream_comes(data: bytes, sizes: list[int], most: int) -> None:
+    cuts = [0, *itertools.accumulate(itertools.islice(itertools.cycle(sizes), len(data)))]
+    blocks = [data[start:end] for start, end in itertools.pairwise(cuts) if data[start:end]]
+    found: list[tuple[int, bytes, int]] = []
+    for offset, run in streams.lines(iter(blocks), 5, most):
+        for line in [run] if isinstance(run, streams.LongLine) else run:
+            head, length = (line.head, line.length) if isinstance(line, streams.LongLine) else (line, len(line))
+            assert (length > most) == isinstance(line, streams.LongLine)
+            found.append((offset, head, length))
+            offset += length + 1
+    expected, offset = [], 5
+    for line in data.split(b"\n"):
+        expected.append((offset, line, len(line)))
+        offset += len(line) + 1
+    assert found == (expected if expected[-1][2] else expected[:-1])
+
+
+def test_a_line_of_a_gigabyte_is_never_held() -> None:
+    blocks = itertools.chain([b'{"text": "'], itertools.repeat(b"x" * streams.BLOCK, 1000), [b'"}\n{}'])
+    tracemalloc.start()
+    first, second = streams.lines(blocks, 0, 16 << 20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(first[1], streams.LongLine) and first[1].length == 10 + 1000 * streams.BLOCK + 2
+    assert second == (first[1].length + 1, [b"{}"]) and peak < 64 << 20

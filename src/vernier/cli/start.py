@@ -178,7 +178,8 @@ def _kind(file: Path) -> tuple[str, str]:
 
 def _records(reader: str, files: Sequence[Path]) -> Iterator[Mapping[str, Any]]:
     """The first records, for a look at their fields; what can not be parsed is left to the reader to judge."""
-    from vernier.corpus.streams import decompressed_blocks, format_of, lines, plain_blocks
+    from vernier.core.tables import SHARD_TEXT
+    from vernier.corpus.streams import LongLine, decompressed_blocks, format_of, lines, plain_blocks
 
     for file in files:
         if reader == "read_parquet":
@@ -192,7 +193,9 @@ def _records(reader: str, files: Sequence[Path]) -> Iterator[Mapping[str, Any]]:
                 raw.seek(0)
                 size = file.stat().st_size
                 blocks = plain_blocks(raw, size) if form == "plain" else decompressed_blocks(raw, form)
-                for offset, block in lines(blocks, 0):
+                for offset, block in lines(blocks, 0, SHARD_TEXT):
+                    if isinstance(block, LongLine):
+                        continue
                     if offset == 0:
                         _check_lines(block, file)
                     for line in block:

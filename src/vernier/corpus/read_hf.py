@@ -82,7 +82,7 @@ class ReadHf:
         if unit.spec["form"] == "parquet":
             yield from read_parquet.read_file(unit, start, fields)
         elif unit.spec["form"] == "json":
-            yield from read_jsonl.read_file(unit, start, fields)
+            yield from read_jsonl.read_file(unit, start, fields, tables.SHARD_TEXT)
         else:
             yield from _read_arrow(files.File.of(unit.spec), start, fields)
 

@@ -42,11 +42,12 @@ class ReadJsonl:
     license          the field that holds the licence; null = none
     columns          fields to keep as columns of their own (as strings); all others go to `extra`
     shard            bytes of text in a shard, and of a plain file in a unit of work
+    max_line         bytes of a line; a longer one is never held whole, and goes to quarantine as `too_long`
     max_bad          quarantined records that are put up with
     on_truncated     what a broken compressed stream does: stop the stage, or keep what could be read
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[str] = "corpus"
     takes: ClassVar[Mapping[str, str]] = {}
 
@@ -59,6 +60,7 @@ class ReadJsonl:
     license: str | None = "license"
     columns: list[str] = field(default_factory=list[str])
     shard: Bytes = tables.SHARD_TEXT
+    max_line: Bytes = tables.SHARD_TEXT  # a longer one is a shard by itself
     max_bad: records.MaxBad = field(default=records.MaxBad(), metadata={"key": False})
     on_truncated: Literal["stop", "keep"] = field(default="stop", metadata={"key": False})
 
@@ -69,7 +71,7 @@ class ReadJsonl:
         return units_of(files.find(self.paths, self.root, SUFFIXES), self.shard)
 
     def read(self, unit: Unit, start: int) -> Iterator[Piece]:
-        yield from read_file(unit, start, records.Fields.of(self))
+        yield from read_file(unit, start, records.Fields.of(self), self.max_line)
 
 
 def units_of(found: Sequence[files.File], most: int) -> list[Unit]:
@@ -113,7 +115,7 @@ def _next_line(source: Any, offset: int) -> int:
     return offset
 
 
-def read_file(unit: Unit, start: int, fields: records.Fields) -> Iterator[Piece]:
+def read_file(unit: Unit, start: int, fields: records.Fields, most: int) -> Iterator[Piece]:
     """The pieces of a unit from `start` on: a byte offset in the (decompressed) stream."""
     file = files.File.of(unit.spec)
     begin, end = unit.spec["begin"], unit.spec["end"]
@@ -123,7 +125,14 @@ def read_file(unit: Unit, start: int, fields: records.Fields) -> Iterator[Piece]
     with files.opened(file) as source:
         blocks = _blocks(source, file, start, end)
         try:
-            for offset, lines in streams.lines(blocks, start):
+            for offset, lines in streams.lines(blocks, start, most):
+                if isinstance(lines, streams.LongLine):
+                    detail = (
+                        f"{lines.length:,} bytes in a line, of which the first are kept here; `max_line` is {most:,}"
+                    )
+                    builder.reject(offset, "too_long", detail, lines.head)
+                    offset += lines.length + 1
+                    continue
                 for line in lines:
                     try:
                         record = loads(line)

@@ -10,10 +10,12 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
 import zstandard
 
+RAW = 64 << 10  # bytes kept of what is too long
 BLOCK = 1 << 20  # bytes of decompressed stream aimed at for one block
 INPUT = 1 << 20  # bytes asked of a compressed file at a time
 _FEED = (512, 4 << 10, 256 << 10)  # least, first and most compressed bytes handed to a decoder at a time
@@ -111,23 +113,65 @@ def behind(blocks: Iterator[bytes], skip: int) -> Iterator[bytes]:
         skip = max(0, skip - len(block))
 
 
-def lines(blocks: Iterator[bytes], offset: int) -> Iterator[tuple[int, list[bytes]]]:
+@dataclass(frozen=True)
+class LongLine:
+    """A line of more bytes than are put up with: its first RAW bytes, and how many it had."""
+
+    head: bytes
+    length: int
+
+
+def lines(blocks: Iterator[bytes], offset: int, most: int) -> Iterator[tuple[int, list[bytes] | LongLine]]:
     """Runs of whole lines without their LF, each with the offset of its first; `offset` is the stream's own.
 
-    A last line without LF counts as one. BrokenStreamError passes through with the unfinished line in it.
+    A line of more than `most` bytes comes by itself, and is never held whole. A last line without LF counts as one.
+    BrokenStreamError passes through with the unfinished line in it, or what is kept of it.
     """
     pending: list[bytes] = []  # the start of a line: joined once, however many blocks it goes on for
+    length = 0  # of it
     try:
         for block in blocks:
-            cut = block.rfind(b"\n")
+            cut = block.find(b"\n") if length > most else block.rfind(b"\n")
             if cut < 0:
+                length += len(block)
                 pending.append(block)
+                if length > most:
+                    pending = [b"".join(pending)[:RAW]]
                 continue
-            whole = b"".join([*pending, block[:cut]])
-            pending = [block[cut + 1 :]]
-            yield offset, whole.split(b"\n")
-            offset += len(whole) + 1
+            if length > most:
+                yield offset, LongLine((pending[0] + block[: min(cut, RAW)])[:RAW], length + cut)
+                offset, block = offset + length + cut + 1, block[cut + 1 :]
+                pending, length = [], 0
+                cut = block.rfind(b"\n")
+            if cut >= 0:
+                whole = b"".join([*pending, block[:cut]])
+                yield from (
+                    _runs(offset, whole.split(b"\n"), most) if len(whole) > most else [(offset, whole.split(b"\n"))]
+                )
+                offset += len(whole) + 1
+                block, pending = block[cut + 1 :], []
+            pending.append(block)
+            length = sum(map(len, pending))
     except BrokenStreamError as error:
         raise BrokenStreamError(error.detail, offset, b"".join(pending)) from error
-    if rest := b"".join(pending):
+    if length > most:
+        yield offset, LongLine(pending[0][:RAW], length)
+    elif rest := b"".join(pending):
         yield offset, [rest]
+
+
+def _runs(offset: int, whole: list[bytes], most: int) -> Iterator[tuple[int, list[bytes] | LongLine]]:
+    """A run of lines, the long ones among them by themselves."""
+    run: list[bytes] = []
+    for line in whole:
+        if len(line) <= most:
+            run.append(line)
+            continue
+        if run:
+            yield offset, run
+            offset += sum(map(len, run)) + len(run)
+            run = []
+        yield offset, LongLine(line[:RAW], len(line))
+        offset += len(line) + 1
+    if run:
+        yield offset, run
