@@ -6,8 +6,9 @@ Score tables and embeddings are made of nothing (`synthetic.py`), straight into 
 `vernier run` of its own that finds them there, starts workers, goes over the shards and commits every shard of the
 selection. `held` is the peak of the process tree less the peak of the same run over 20,000 rows, for each row.
 
-Each row is written to bench/results/select_cost.json as soon as it is measured. Stopped and started again at the same
-commit, it goes on; rows of another commit are measured anew. With --scratch the tables stay, too.
+Each row is written to bench/results/select_cost.json as soon as it is measured, with its commit. Stopped and started
+again at the same commit, it goes on; rows of another commit are measured anew, but with --only those of the selectors
+that it leaves out stay. With --scratch the tables stay, too.
 
     python bench/select_cost.py [--small | --most ROWS] [--only TASK ...] [--scratch DIR]
 """
@@ -19,6 +20,7 @@ import itertools
 import json
 import os
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,6 +64,10 @@ def top_k(words: str, given: dict[str, Any], budget: dict[str, Any], **settings:
     return Task(words, {"keep": stage("select.top_k", given, by="a.score", keep=budget, **settings)})
 
 
+EXTRAS: dict[str, dict[str, Any]] = {  # tables beside the scores, made for the tasks that take them
+    "embeddings": {"do": "synthetic:Embeddings", "in": ROWS, "with": {"width": WIDTH}},
+    "signals": {"do": "synthetic:Signals", "in": ROWS},
+}
 MEAN_AND_DEVIATION = stage(
     "score.combine", {**ROWS, "scores": "scores"}, terms=[{"column": "score"}, {"column": "other"}]
 )
@@ -89,6 +95,22 @@ TASKS = {
     "slice_group": Task(
         "by site, 10 documents each", {"keep": stage("select.slice", ROWS, range=[0.0, 0.3], group="site")}
     ),
+    "rules": Task(
+        "by Gopher's rules of quality",
+        {"keep": stage("select.rules", {**ROWS, "signals": "signals"}, rules="gopher")},
+        10_000_000,
+        "its table of signals would be larger than the scratch folder: these seconds are measured ones, times the rows",
+    ),
+    "unseen": Task(
+        "not among the texts of another 10 % of the rows",
+        {
+            "some": stage("select.slice", ROWS, range=[0.0, 0.1]),
+            "known": stage("train.texts", {**ROWS, "selection": "some"}),
+            "keep": stage("select.unseen", {**ROWS, "seen": "known"}),
+        },
+        10_000_000,
+        "a hundred million texts that are known are not its use: these seconds are measured ones, times the rows",
+    ),
     "combine_gumbel": Task(
         "30 % of the documents by the sum of two standardised scores, at temperature 2",
         {
@@ -112,8 +134,7 @@ def recipe(folder: Path, size: Size, task: str | None) -> Path:
         "rows": {"do": "synthetic:Rows", "with": size._asdict()},
         "scores": {"do": "synthetic:Scores", "in": ROWS},
     }
-    if any("embeddings" in node["in"] for node in nodes.values()):
-        stages["embeddings"] = {"do": "synthetic:Embeddings", "in": ROWS, "with": {"width": WIDTH}}
+    stages |= {name: extra for name, extra in EXTRAS.items() if any(name in node["in"] for node in nodes.values())}
     name = f"{task or 'tables'}-{size.rows}"
     head = {"vernier": 1, "name": name, "store": str(folder / "store"), "plugins": ["synthetic"]}
     path = folder / f"{name}.yaml"
@@ -138,8 +159,9 @@ def vernier(folder: Path, size: Size, task: str | None, until: str | None = None
 def tables(folder: Path, size: Size, task: str) -> None:
     """Make what a task reads; it stays."""
     vernier(folder, size, None)
-    if "embeddings" in recipe(folder, size, task).read_text():
-        vernier(folder, size, task, until="embeddings")
+    for name in EXTRAS:
+        if f'"{name}": {{' in recipe(folder, size, task).read_text():
+            vernier(folder, size, task, until=name)
 
 
 def measured(folder: Path, size: Size, task: str, rounds: int, empty: Usage) -> dict[str, Any]:
@@ -150,6 +172,7 @@ def measured(folder: Path, size: Size, task: str, rounds: int, empty: Usage) -> 
     return {
         "selector": task,
         "selected": TASKS[task].words,
+        "commit": commit(),
         "rows": size.rows,
         "rows_in_a_shard": size.per_shard,
         **found,
@@ -218,13 +241,14 @@ def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return result(NAME, QUESTION, rows, demands(rows, steps), tables=more)
 
 
-def before() -> list[dict[str, Any]]:
-    """Rows that an earlier, unfinished call measured at this commit."""
+def before(others: Container[str]) -> list[dict[str, Any]]:
+    """Rows that an earlier call measured: at this commit, or of selectors that are not measured now (`others`)."""
     path = RESULTS / f"{NAME}.json"
     if not path.exists():
         return []
     found = json.loads(path.read_text(encoding="utf-8"))
-    return found["rows"] if found["commit"] == commit() else []
+    rows = [{"commit": found["commit"], **row} for row in found["rows"]]
+    return [row for row in rows if row["commit"] == commit() or row["selector"] in others]
 
 
 def main() -> None:
@@ -238,7 +262,7 @@ def main() -> None:
     plan = [(task, TASKS[task].most // part, number) for part, number in ROUNDS.items() for task in given.only]
     if given.small:
         plan = [(task, SMALL, 1) for task in given.only]
-    rows = [] if given.small else before()
+    rows = [] if given.small else before(set(TASKS) - set(given.only))
     done = {(row["selector"], row["rows"]) for row in rows}
     empty: dict[str, Usage] = {}
     with scratch(given.scratch) as folder:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from vernier.core import rng, tables
 from vernier.core.plugin import Piece, Unit
+from vernier.core.rules import cuts, needed
 from vernier.core.shard import Shard
 from vernier.corpus.records import MaxBad
 
@@ -114,3 +115,17 @@ class Embeddings:
         vectors += centres[(rng.bits(ids, 0, "centre") % np.uint64(CENTRES)).astype(np.int64)]
         ends = np.arange(0, vectors.size + 1, self.width, dtype=np.int32)
         yield pa.table({"embedding": pa.ListArray.from_arrays(pa.array(ends), pa.array(vectors.reshape(-1)))})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """What Gopher's rules of quality look at, as columns of `score.signals`: numbers by chance."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "scores"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    def map(self, shard: Shard) -> Iterator[pa.Table]:
+        ids = shard.doc_ids()
+        names = needed(cuts(["gopher"], {}))
+        yield pa.table({name: (1000 * rng.uniform(ids, 0, name)).astype(np.int64) for name in names})

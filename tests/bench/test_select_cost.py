@@ -43,11 +43,11 @@ def test_what_was_not_run_is_said_and_marked() -> None:
 def test_a_call_goes_on_at_its_own_commit_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(select_cost, "RESULTS", tmp_path)
     monkeypatch.setattr(select_cost, "commit", lambda: "this one")
-    assert before() == []
-    for commit, rows in (("another", []), ("this one", [row("band", 1_000_000, 1.0, 1e6)])):
+    assert before(()) == []
+    for commit, others, kept in (("another", (), 0), ("another", ("band",), 1), ("this one", (), 1)):
         found = {"commit": commit, "rows": [row("band", 1_000_000, 1.0, 1e6)]}
         (tmp_path / "select_cost.json").write_text(json.dumps(found))
-        assert before() == rows
+        assert before(others) == [{"commit": commit, **one} for one in found["rows"]][:kept]
 
 
 def test_every_selector_is_measured() -> None:
