@@ -105,3 +105,13 @@ def test_a_tokenizer_tells_nothing_and_a_model_of_other_documents_does() -> None
     assert knows(with_scores(other("lengths"), bpe=bpe, lengths=lengths)) == []
     assert knows(with_scores(other("loss"), meta=meta, loss=loss)) == ["documents of wiki"]
     assert knows(with_scores(other("scores"), scores=stage(Score, in_={"corpus": "clean"}))) == []
+
+
+def test_texts_that_are_kept_out_tell_nothing_of_what_is_wanted() -> None:
+    more = {
+        "known": stage("train.texts", in_={"corpus": "clean", "selection": "good"}),
+        "others": stage("train.texts", in_={"corpus": "wiki"}),
+        "apart": stage("select.unseen", in_={"corpus": "clean", "within": "pool", "seen": ["known", "others"]}),
+    }
+    keep = stage("select.random", in_={"corpus": "clean", "within": "apart"}, with_=HALF)
+    assert knows(with_scores({"random": {}, "other": {"keep": keep}}, **more)) == []

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from vernier.core.plugin import shape_of
 from vernier.pipeline.lineage import Lineage
 
-# Models by which nobody learns what is wanted, and those that tell a student more than its documents do.
-TOKENIZER, TEACHER = "tokenizer", "teacher"
+# Models by which nobody learns what is wanted (texts that are kept out among them), and those that tell a student more
+# than its documents do.
+TOKENIZER, SEEN, TEACHER = "tokenizer", "seen", "teacher"
 
 
 def told(lineage: Lineage, models: Iterable[str]) -> list[str]:
@@ -22,9 +23,9 @@ def told(lineage: Lineage, models: Iterable[str]) -> list[str]:
     models   ids of nodes
     """
     models = list(models)
-    plugins = [lineage.nodes[name].plugin for name in lineage.behind(models)]
+    plugins = [lineage.nodes[name].plugin for name in _behind(lineage, models, lambda label, kind: label != SEEN)]
     words = {word for plugin in plugins if hasattr(plugin, "told") for word in plugin.told()}
-    read = _behind(lineage, models, lambda label, kind: label != TOKENIZER)
+    read = _behind(lineage, models, lambda label, kind: label not in (TOKENIZER, SEEN))
     trained_on = _behind(
         lineage,
         models,
@@ -40,5 +41,6 @@ def _behind(lineage: Lineage, names: Iterable[str], follows: Callable[[str, str]
     for name in reversed(list(lineage.nodes)):
         if name in found:
             inputs = lineage.nodes[name].inputs
-            found |= {source for label, source in inputs.items() if follows(label, lineage.artifacts[source].kind)}
+            named = ((label.partition("[")[0], source) for label, source in inputs.items())
+            found |= {source for label, source in named if follows(label, lineage.artifacts[source].kind)}
     return found
