@@ -63,12 +63,8 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     return Reference(folder, done, documents)
 
 
-@pytest.fixture
-def same() -> Callable[[pa.Table, Callable[[str], list[Any]]], None]:
-    """Whether each column of a table is what a function has under its name, NaN for NaN."""
-
-    def check(table: pa.Table, column: Callable[[str], list[Any]]) -> None:
-        for name in table.column_names:
-            assert repr(column(name)) == repr(table.column(name).to_pylist())
-
-    return check
+def same(table: pa.Table, column: Callable[[str], list[Any]]) -> bool:
+    """Whether each column of a table, of which there is one at least, is what a function has under its name, NaN for
+    NaN."""
+    assert table.column_names
+    return all(repr(column(name)) == repr(table.column(name).to_pylist()) for name in table.column_names)

@@ -6,21 +6,17 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
-import pyarrow as pa
 import pytest
 from datasets.fingerprint import Hasher
-from tests.adapters.conftest import Reference
+from tests.adapters.conftest import Reference, same
 
 from vernier.adapters.datasets import Kept, Scores
 from vernier.score.surface import Surface
 from vernier.testing.toy import toy_model
-
-Same = Callable[[pa.Table, Callable[[str], list[Any]]], None]
 
 
 @pytest.fixture
@@ -29,11 +25,11 @@ def dataset(reference: Reference) -> datasets.Dataset:
 
 
 @pytest.mark.parametrize("how", [{"batched": True}, {"batched": True, "batch_size": 7}, {}])
-def test_columns_are_those_of_the_run(reference: Reference, dataset: datasets.Dataset, how: Any, same: Same) -> None:
+def test_columns_are_those_of_the_run(reference: Reference, dataset: datasets.Dataset, how: Any) -> None:
     nll = Scores("score.nll", name="small", model=reference.folder / "small", max_tokens=50, window=16)
     scored = dataset.map(nll, **how).map(Scores("score.surface"), **how)
-    same(reference.table("nll_small"), lambda name: scored[f"small.{name}"][:])
-    same(reference.table("surface"), lambda name: scored[f"surface.{name}"][:])
+    assert same(reference.table("nll_small"), lambda name: scored[f"small.{name}"][:])
+    assert same(reference.table("surface"), lambda name: scored[f"surface.{name}"][:])
     assert scored.features["small.nll"].dtype == "float64" and scored["id"][:] == dataset["id"][:]
 
 
@@ -55,22 +51,22 @@ def test_rows_kept_are_those_of_the_run(reference: Reference, dataset: datasets.
         assert chosen["id"][:] == [d["id"] for d, keep in zip(reference.documents, kept, strict=True) if keep]
 
 
-def test_a_model_of_a_run_is_named_by_its_stage(reference: Reference, dataset: datasets.Dataset, same: Same) -> None:
+def test_a_model_of_a_run_is_named_by_its_stage(reference: Reference, dataset: datasets.Dataset) -> None:
     nll = Scores("score.nll", model=reference.run.folder / "large", max_tokens=50, window=16)
     scored = dataset.map(nll, batched=True)
-    same(reference.table("nll_large"), lambda name: scored[f"nll.{name}"][:])
+    assert same(reference.table("nll_large"), lambda name: scored[f"nll.{name}"][:])
     assert nll.table.facts == reference.run.nodes["nll_large"]["facts"]
 
 
-def test_other_processes(reference: Reference, dataset: datasets.Dataset, same: Same) -> None:
+def test_other_processes(reference: Reference, dataset: datasets.Dataset) -> None:
     scored = dataset.map(Scores("score.surface"), batched=True, batch_size=10, num_proc=2)
-    same(reference.table("surface"), lambda name: scored[f"surface.{name}"][:])
+    assert same(reference.table("surface"), lambda name: scored[f"surface.{name}"][:])
 
 
-def test_texts_under_another_name(reference: Reference, dataset: datasets.Dataset, same: Same) -> None:
+def test_texts_under_another_name(reference: Reference, dataset: datasets.Dataset) -> None:
     renamed = dataset.rename_column("text", "content").with_format("numpy")
     scored = renamed.map(Scores("score.surface", text="content", name="s"), batched=True)
-    same(reference.table("surface"), lambda name: scored.with_format(None)[f"s.{name}"][:])
+    assert same(reference.table("surface"), lambda name: scored.with_format(None)[f"s.{name}"][:])
 
 
 def fresh(code: str) -> str:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,11 @@ import pytest
 from datatrove.data import Document
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.writers import JsonlWriter
-from tests.adapters.conftest import Reference
+from tests.adapters.conftest import Reference, same
 
 from vernier.adapters.datatrove import Kept, Scores
 from vernier.core.errors import DataError, RecipeError
 from vernier.models import load
-
-Same = Callable[[pa.Table, Callable[[str], list[Any]]], None]
 
 
 def written(folder: Path) -> list[dict[str, Any]]:
@@ -37,7 +34,7 @@ def in_order(rows: list[dict[str, Any]], reference: Reference) -> list[dict[str,
     return sorted(rows, key=lambda row: places[row["id"]])
 
 
-def test_the_example_of_the_module_in_a_real_pipeline(reference: Reference, tmp_path: Path, same: Same) -> None:
+def test_the_example_of_the_module_in_a_real_pipeline(reference: Reference, tmp_path: Path) -> None:
     import vernier.adapters.datatrove as module
 
     assert module.__doc__ is not None
@@ -52,11 +49,11 @@ def test_the_example_of_the_module_in_a_real_pipeline(reference: Reference, tmp_
     assert kept and {row["metadata"]["filter_reason"] for row in dropped} == {"below_cut"}
     filled = [bool(d["text"]) for d in reference.documents]
     table = reference.table("surface").filter(pa.array(filled))
-    same(table, lambda name: [row["metadata"][f"surface.{name}"] for row in rows])
+    assert same(table, lambda name: [row["metadata"][f"surface.{name}"] for row in rows])
 
 
 def test_a_pair_of_models_each_loaded_once(
-    reference: Reference, tmp_path: Path, same: Same, monkeypatch: pytest.MonkeyPatch
+    reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     loads, real = Counter[Path](), load.load_pair
@@ -86,7 +83,7 @@ def test_a_pair_of_models_each_loaded_once(
     kept, dropped = written(tmp_path / "kept"), written(tmp_path / "dropped")
     rows = in_order(kept + dropped, reference)
     for name in ("small", "large"):
-        same(
+        assert same(
             reference.table(f"nll_{name}"), lambda column, name=name: [r["metadata"][f"{name}.{column}"] for r in rows]
         )
     wanted = {d["id"] for d, keep in zip(reference.documents, reference.kept("pair"), strict=True) if keep}
@@ -102,7 +99,7 @@ def test_a_pair_of_models_each_loaded_once(
     }
 
 
-def test_several_workers_and_tasks(reference: Reference, tmp_path: Path, same: Same) -> None:
+def test_several_workers_and_tasks(reference: Reference, tmp_path: Path) -> None:
     code = f"""
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.readers import JsonlReader
@@ -120,7 +117,7 @@ if __name__ == "__main__":
     kept = [keep and bool(d["text"]) for d, keep in zip(reference.documents, reference.kept("pages"), strict=True)]
     assert [row["id"] for row in rows] == [d["id"] for d, keep in zip(reference.documents, kept, strict=True) if keep]
     table = reference.table("surface").filter(pa.array(kept))
-    same(table, lambda name: [row["metadata"][f"surface.{name}"] for row in rows])
+    assert same(table, lambda name: [row["metadata"][f"surface.{name}"] for row in rows])
     assert len(list((tmp_path / "kept").glob("*.gz"))) == 2 and os.listdir(tmp_path / "kept")
 
 

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernier.core.shard import Inputs
-from vernier.pipeline.arms import Trial
+from vernier.pipeline.arms import ROWS, Trial
 from vernier.pipeline.lineage import Lineage
 
 Rows = frozenset[tuple[str, str]]  # nodes: a corpus, and the selection of it or ""
-ROWS = ("corpus", "selection")
 READ = ("windows", "init")  # inputs by which a training stage has read more documents than its own inputs name
 
 
