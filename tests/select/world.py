@@ -23,6 +23,8 @@ COLUMNS = {
     "num_tokens": pa.int64(),
     "application": pa.int64(),
     "embedding": pa.list_(pa.float32()),
+    "keys": pa.list_(pa.uint64()),
+    "hash": pa.list_(pa.uint64()),
     "count": pa.int32(),
     "reason": pa.dictionary(pa.int8(), pa.string()),
     **{field.name: field.type for field in tables.CORPUS},

@@ -62,6 +62,7 @@ class Plugin(Protocol):
     draws   the output depends on the stage's seed
     masks   inputs of kind selection that only say which rows are wanted: rows that an earlier run scored
             under another mask are copied, not scored again
+    apart   of a build: inputs that may be about other rows than the rest, an earlier corpus and its tables
     rows    "same": the output aligns row by row to the corpus it takes; "new": it makes new rows
     ranks   of a Build: several processes can make it together (`on: {ranks: N}`). Each calls `build` with the same
             inputs and finds in its environment who it is (`vernier.models.ranks`). What rank 0 writes and returns
@@ -78,6 +79,7 @@ class Plugin(Protocol):
     takes: ClassVar[Mapping[str, str]]
     draws: ClassVar[bool] = False
     masks: ClassVar[tuple[str, ...]] = ()
+    apart: ClassVar[tuple[str, ...]] = ()
     rows: ClassVar[str] = "same"
     ranks: ClassVar[bool] = False
     drops: ClassVar[tuple[str, ...]] = ()

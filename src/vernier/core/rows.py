@@ -22,7 +22,12 @@ def misaligned(nodes: Sequence[Node], place: Callable[[Node, str], str]) -> Iter
     origins: dict[str, Node] = {}  # by node id: where its rows began; only kinds that have rows
     told: set[str] = set()
     for node in nodes:
-        tables = {label: origins[source] for label, source in node.inputs.items() if source in origins}
+        apart = getattr(node.plugin, "apart", ())
+        tables = {
+            label: origins[source]
+            for label, source in node.inputs.items()
+            if source in origins and label.partition("[")[0] not in apart
+        }
         first = next(iter(tables), "")
         for label, origin in tables.items():
             where = place(node, label)

@@ -66,9 +66,11 @@ REASONS = {  # those of our own selectors, in the order of the column's dictiona
     "other_value": "its column holds none of the values that are wanted",
     "seen": "its text was seen before: what a model was tuned on, or is measured on",
     **rules.REASONS,
+    "duplicate": "it is a copy of a document that is kept, or near enough: `duplicate_of` names it",
 }
 RANK = pa.field("rank", pa.int64())  # optional: the order of preference, 0 first
 MEASURED = pa.field("measured", pa.float64())  # optional: of a dropped row, what the rule named as its reason measured
+DUPLICATE_OF = pa.field("duplicate_of", pa.binary(ID_BYTES))  # optional: the kept document that a dropped row is a copy of
 
 
 def corpus_schema(columns: Sequence[str] = ()) -> pa.Schema:

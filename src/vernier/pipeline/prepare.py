@@ -57,7 +57,7 @@ def prepare(node: Node, made: Mapping[str, Artifact], store: Store) -> Prepared:
     plugin, shape = node.plugin, shape_of(node.plugin)
     units = tuple(plugin.units()) if hasattr(plugin, "units") else ()
     inputs = Inputs(store.url, {name: made[source] for name, source in node.inputs.items()}, node.seed, units)
-    inputs.check_aligned()
+    inputs.check_aligned(getattr(plugin, "apart", ()))
     key = stage_key(plugin, node.seed, inputs)
     artifact = store.artifact(key)
     tasks = _tasks(node, shape, key, inputs, store)

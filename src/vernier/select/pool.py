@@ -94,11 +94,13 @@ def selection(
     reason: NDArray[np.int8],
     rank: NDArray[np.int64] | None = None,
     measured: NDArray[np.float64] | None = None,
+    duplicate_of: pa.Array | None = None,
 ) -> pa.Table:
     """A selection table: `count` where the reason is KEPT, else 0.
 
-    rank      int64 [rows], read where kept
-    measured  float64 [rows], what the rule that dropped a row measured; NaN where none did
+    rank          int64 [rows], read where kept
+    measured      float64 [rows], what the rule that dropped a row measured; NaN where none did
+    duplicate_of  binary [rows], the document that a dropped row is a copy of; null where it is none
     """
     kept = reason == KEPT
     codes = pa.array(np.where(kept, 0, reason).astype(np.int8), mask=kept)
@@ -115,6 +117,9 @@ def selection(
     if measured is not None:
         columns.append(pa.array(measured, mask=np.isnan(measured)))
         schema = schema.append(tables.MEASURED)
+    if duplicate_of is not None:
+        columns.append(duplicate_of)
+        schema = schema.append(tables.DUPLICATE_OF)
     return pa.Table.from_arrays(columns, schema=schema)
 
 
