@@ -97,6 +97,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"rules": ["redstone"]}},
         {"with": {"rules": ["pattern", "few_words"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
     ],
+    "score.minhash": [
+        {},
+        {"with": {"ngram": 3, "bands": 5, "band_rows": 2, "by": "character", "form": {"unicode": "nfkc"}, "family": 1}},
+    ],
     "score.nll": [{}, {"with": {"max_tokens": 10}, "without": ["selection"]}, {"with": {"window": 8}}],
     "score.perplexity_correlation": [
         {"with": {"abilities": [0.3, 0.4]}},

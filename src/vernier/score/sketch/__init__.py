@@ -1,0 +1,1 @@
+"""The compiled pass of `score.minhash`."""
