@@ -116,6 +116,14 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "score.signals": [{}, {"with": {"families": ["c4", "fineweb"], "bad_words": ["cat", "on the mat"]}}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
+    "select.duplicates": [
+        {"without": ["keys", "vectors", "a", "b", "old_corpus", "old", "old_keys", "old_vectors"]},
+        {"with": {"at_least": 0.2, "prefer": "longest"}, "without": ["vectors", "a", "b", "old_vectors"]},
+        {
+            "with": {"at_least": 0.1, "prefer": "low_loss", "domains": ["prose"]},
+            "without": ["vectors", "b", "old_corpus", "old", "old_keys", "old_vectors"],
+        },
+    ],
     "select.facility_location": [
         {"with": {"keep": {"share": 0.5}, "part": 10}},
         {

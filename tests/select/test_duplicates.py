@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.select.world import World, doc_id
 
 from vernier.core.shard import Inputs
-from vernier.select.dedup import kernel
 from vernier.select.dedup.alike import Likeness
 from vernier.select.dedup.documents import Documents
 from vernier.select.dedup.order import Order
 from vernier.select.dedup.search import Search
-from vernier.select.duplicates import Duplicates
 
 COSINE = {"likeness": {"by": "cosine"}}
 
@@ -87,8 +83,8 @@ def tables(world: World, case: Case) -> dict[str, Any]:
     """The inputs of a case: old documents as an earlier corpus, all of which was kept."""
 
     def some(prefix: str, low: int, high: int, sizes: Sequence[int]) -> dict[str, Any]:
-        columns = dict.fromkeys(("doc_id", "text_hash"), [doc_id(i) for i in range(low, high)])
-        corpus = world.corpus(high - low, sizes, **columns)
+        ids = [doc_id(i) for i in range(low, high)]
+        corpus = world.corpus(high - low, sizes, doc_id=ids, text_hash=ids)
         keys = world.table("scores", {"keys": case.keys[low:high]}, sizes, **COSINE)
         vectors = world.table("scores", {"embedding": case.vectors[low:high]}, sizes)
         return {f"{prefix}corpus": corpus, f"{prefix}keys": keys, f"{prefix}vectors": vectors}
@@ -101,12 +97,12 @@ def tables(world: World, case: Case) -> dict[str, Any]:
     return made
 
 
-def searched(world: World, case: Case, folder: Path, least: float, bucket: int, at_once: int) -> tuple[Search, Any, dict[int, tuple[int, float]]]:
+def searched(
+    world: World, case: Case, folder: Path, least: float, bucket: int, at_once: int
+) -> tuple[Search, Any, dict[int, tuple[int, float]]]:
     inputs = Inputs(world.store.url, tables(world, case))
     order = Order("first", None, ())
-    search = Search(
-        Documents.of(inputs), Likeness.of(inputs), order, least, bucket, 1 << 29, at_once, 1, folder
-    )
+    search = Search(Documents.of(inputs), Likeness.of(inputs), order, least, bucket, 1 << 29, at_once, 1, folder)
     found = search.run()
     rows = search.db.execute("SELECT doc, of_, likeness FROM duplicates ORDER BY doc").fetchall()
     return search, found, {doc: (of, likeness) for doc, of, likeness in rows}

@@ -70,7 +70,9 @@ REASONS = {  # those of our own selectors, in the order of the column's dictiona
 }
 RANK = pa.field("rank", pa.int64())  # optional: the order of preference, 0 first
 MEASURED = pa.field("measured", pa.float64())  # optional: of a dropped row, what the rule named as its reason measured
-DUPLICATE_OF = pa.field("duplicate_of", pa.binary(ID_BYTES))  # optional: the kept document that a dropped row is a copy of
+DUPLICATE_OF = pa.field(
+    "duplicate_of", pa.binary(ID_BYTES)
+)  # optional: the kept document that a dropped row is a copy of
 
 
 def corpus_schema(columns: Sequence[str] = ()) -> pa.Schema:

@@ -22,14 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from vernier.core.config import plain
 from vernier.core.errors import RecipeError
-from vernier.core.shard import Shard
+from vernier.core.shard import Inputs, Shard
 from vernier.core.shingles.form import Form
 from vernier.core.shingles.sets import Shingles, shingles_of
 
@@ -72,6 +73,10 @@ class MinHash:
     def shingles(self) -> Shingles:
         """What two texts with a common key are to be compared by."""
         return Shingles(ngram=self.ngram, by=self.by, form=self.form)
+
+    def facts(self, inputs: Inputs) -> dict[str, Any]:
+        """How documents with a common key compare, for `select.duplicates`."""
+        return {"likeness": {"by": "jaccard", "shingles": plain(self.shingles)}}
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         for batch in shard.batches("corpus", ["text"]):

@@ -87,7 +87,10 @@ class Duplicates:
             raise RecipeError("a key has room for 1 document or more", where="bucket", found=str(self.bucket))
         if self.memory < LEAST_MEMORY:
             raise RecipeError(
-                "this is too little memory to sort in", where="memory", found=f"{self.memory}", expected="256MiB or more"
+                "this is too little memory to sort in",
+                where="memory",
+                found=f"{self.memory}",
+                expected="256MiB or more",
             )
         if self._measured:
             measures.check_settings(self.prefer, self.per)

@@ -17,7 +17,7 @@ from vernier.core.errors import RecipeError
 from vernier.core.shard import Shard
 from vernier.select.dedup.written import read
 from vernier.select.parts import name
-from vernier.select.pool import KEPT, code, selection, within
+from vernier.select.pool import code, selection, within
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Starts:
 
 @dataclass(frozen=True, kw_only=True)
 class Unique:
-    """Drop every duplicate; no budget. `within`, `duplicates`: the search has to be of the same corpus and selection."""
+    """Drop every duplicate; no budget. The search has to be of the same `corpus` and the same `within`."""
 
     version: ClassVar[int] = 1
     makes: ClassVar[str] = "selection"

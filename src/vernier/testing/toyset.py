@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +24,9 @@ from vernier.core.terms import Fitted, Term
 from vernier.corpus.pack import Pack
 from vernier.models import classifier
 from vernier.models.embed import fit
+from vernier.score.minhash import MinHash
 from vernier.score.signals import Signals
+from vernier.select.duplicates import Duplicates
 from vernier.testing.endpoint import toy_endpoint
 from vernier.testing.make import build, corpus_table, make_artifact, make_folder
 from vernier.testing.toy import toy_model, toy_rater
@@ -150,8 +153,11 @@ class ToySet:
             "windows": self._windows,
             "results": self._results,
         }  # not cut into shards as the documents are
-        known = (name, kind, "" if kind in whole else layout)
-        if known not in self._made:
+        ordered = kind not in whole or name == "duplicates"  # which are told by the rows of the corpus
+        known = (name, kind, layout if ordered else "")
+        if known not in self._made and name == "duplicates":
+            self._made[known] = self._duplicates(layout)
+        elif known not in self._made:
             self._made[known] = whole[kind](name) if kind in whole else self._table(name, kind, layout)
         return self._made[known]
 
@@ -193,6 +199,12 @@ class ToySet:
         Fitted.of(terms, [0.25, 0.75], accepted=True, because="a test says so").save(folder)
         return make_folder(self.store, "results", folder)
 
+    def _duplicates(self, layout: str) -> Artifact:
+        """The duplicates of the corpus among what `within` keeps; which is kept does not depend on their order."""
+        inputs = self.inputs({"corpus": "corpus", "within": "selection", "a": "scores"}, layout=layout)
+        folder = self.folder / "results" / f"duplicates {layout}"
+        return make_folder(self.store, "results", folder, facts=build(Duplicates(prefer="low_loss"), inputs, folder)[1])
+
     def _table(self, name: str, kind: str, layout: str) -> Artifact:
         made = {"corpus": self._corpus, "selection": self._selection, "scores": self._scores}
         assert kind in made, f"the toy set has no input of kind {kind!r} yet"
@@ -200,7 +212,9 @@ class ToySet:
         table = made[kind](name).take(pa.array(order))
         starts = [sum(lengths[:i]) for i in range(len(lengths))]
         shards = [table.slice(start, length) for start, length in zip(starts, lengths, strict=True)]
-        facts = {"tokenizer": "toy"} if kind == "scores" else {}
+        facts: dict[str, Any] = {"tokenizer": "toy"} if kind == "scores" else {}
+        if name.partition("[")[0] in ("keys", "old_keys"):
+            facts = MinHash(ngram=2).facts(self.inputs({}))
         return make_artifact(self.store, kind, shards, rows_of=layout, facts=facts)
 
     def _corpus(self, name: str) -> pa.Table:
@@ -220,6 +234,8 @@ class ToySet:
             return self._embeddings(random)
         if name == "signals":
             return self._signals()
+        if name.partition("[")[0] in ("keys", "old_keys"):
+            return self._keys()
         sizes = [len(text.encode()) for text in self._texts]
         tokens = [math.ceil(size / 3) for size in sizes]
         columns: dict[str, list[float | int]] = {
@@ -238,6 +254,11 @@ class ToySet:
         made = {n: pa.array(v, pa.float64() if n == "nll" else pa.int64()) for n, v in columns.items()}
         nothing = {n: pa.nulls(ROWS, column.type) for n, column in made.items()}
         return pa.table({n: pc.if_else(missing, nothing[n], made[n]) for n in made})
+
+    def _keys(self) -> pa.Table:
+        """Keys of two words in a row."""
+        keys, offsets, _ = MinHash(ngram=2).keys(pa.chunked_array([pa.array(self._texts, pa.large_string())]))
+        return pa.table({"keys": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(keys))})
 
     def _signals(self) -> pa.Table:
         """What cleaning rules measure, some rows not scored."""

@@ -19,8 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from vernier.core.config import decode
 from vernier.core.errors import RecipeError, nearest
 from vernier.core.shard import Inputs, Shard
+from vernier.core.shingles import sets
+from vernier.core.yaml import Marks
 from vernier.select.dedup.features import Features
 
 KINDS = ("jaccard", "containment", "cosine", "equal")  # in the order of the kernel's numbers
@@ -95,15 +98,15 @@ class Likeness:
         """Of texts, hashes or vectors."""
         nothing = np.empty(0, np.uint64), np.empty(0, np.float32)
         if self.by == "jaccard":
-            from vernier.core import shingles
-
-            values, offsets = shingles.of(batch, shingles.Settings(**self.settings["shingles"]))
+            values, offsets = sets.shingles_of(
+                batch, decode(sets.Shingles, self.settings["shingles"], Marks("the table of keys"))
+            )
             return Features(values, nothing[1], np.diff(offsets))
         if self.by == "containment":
-            from vernier.core import passages
-
-            values, weights, offsets = passages.of(batch, passages.Settings(**self.settings["lines"]))
-            return Features(values, weights, np.diff(offsets))
+            values, weights, offsets = sets.lines_of(
+                batch, decode(sets.Lines, self.settings["lines"], Marks("the table of keys"))
+            )
+            return Features(values, weights.astype(np.float32), np.diff(offsets))
         numbers = batch.flatten().to_numpy(zero_copy_only=False)
         lengths = pc.fill_null(pc.list_value_length(batch), 0).to_numpy(zero_copy_only=False).astype(np.int64)
         if self.by == "cosine":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vernier.core import measures
-from vernier.core.errors import DataError, RecipeError, nearest
+from vernier.core.errors import RecipeError
 from vernier.core.shard import Inputs, Shard
 from vernier.select.dedup.alike import Likeness
 from vernier.select.dedup.features import Features

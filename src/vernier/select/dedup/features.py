@@ -1,7 +1,8 @@
-"""What documents are compared by, in files: written once in the order of the corpus, read anywhere, never all in memory."""
+"""What documents are compared by, in files: written once in the order of the corpus, and never all in memory."""
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,15 +31,16 @@ def write(folder: Path, many: Iterator[Features]) -> None:
     """Write features into a new folder."""
     folder.mkdir()
     end = 0
-    with open(folder / "values", "wb") as values, open(folder / "weights", "wb") as weights:
-        with open(folder / "ends", "wb") as ends:
-            np.zeros(1, np.int64).tofile(ends)
-            for some in many:
-                some.values.astype(np.uint64, copy=False).tofile(values)
-                some.weights.astype(np.float32, copy=False).tofile(weights)
-                after = end + np.cumsum(some.lengths, dtype=np.int64)
-                after.tofile(ends)
-                end = int(after[-1]) if len(after) else end
+    paths = (folder / name for name in ("values", "weights", "ends"))
+    with contextlib.ExitStack() as stack:
+        values, weights, ends = (stack.enter_context(open(path, "wb")) for path in paths)
+        np.zeros(1, np.int64).tofile(ends)
+        for some in many:
+            some.values.astype(np.uint64, copy=False).tofile(values)
+            some.weights.astype(np.float32, copy=False).tofile(weights)
+            after = end + np.cumsum(some.lengths, dtype=np.int64)
+            after.tofile(ends)
+            end = int(after[-1]) if len(after) else end
 
 
 class Store:

@@ -1,7 +1,7 @@
 """The compiled part: how alike two documents are, and the pass over them in order of preference.
 
-What a document is compared by lies in flat arrays: `values` (hashes, rising, each once) and `weights` (of the values, or
-the numbers of a vector), from `offsets[f]` to `offsets[f + 1]` for features number f.
+What a document is compared by lies in flat arrays: `values` (hashes, rising, each once) and `weights` (of the values,
+or the numbers of a vector), from `offsets[f]` to `offsets[f + 1]` for features number f.
 
 numba keeps compiled code beside this file and makes it anew when this file changes, and only then.
 """
@@ -138,8 +138,9 @@ def settle(
     places           int64 [b + 1]: where in `members` (int32) those of a bucket stand
     filled           int64 [b]: kept documents that a bucket holds; at closed[b] it takes no more
     looked           int32 [n], -1: the last document that each was compared with
-    status, of, alike  int8, int64, float64 [n]: what becomes of each; of a DROPPED one the position of the kept document that
-                     it is most like (the most preferred of several) and how alike they are
+    status           int8 [n]: what becomes of each
+    of, alike        int64, float64 [n]: of a DROPPED one the position of the kept document that it is most like (the
+                     most preferred of several), and how alike they are
     Returns how many pairs were compared, and how often a bucket had no room for one that was kept.
     """
     compared, left_out = 0, 0

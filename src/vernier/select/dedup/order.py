@@ -16,8 +16,8 @@ from vernier.select.pool import column_codes
 @dataclass(frozen=True)
 class Order:
     """Documents of the first of `domains` come first, those of no such domain last; within that, the order is that of
-    the corpus (`first`), of the length of the text (`longest`), or of a measure: larger first, undefined last. Ties go by
-    the order of the corpus. Documents that were kept before come before all, in the order of their corpora.
+    the corpus (`first`), of the length of the text (`longest`), or of a measure: larger first, undefined last. Ties go
+    by the order of the corpus. Documents that were kept before come before all, in the order of their corpora.
     """
 
     prefer: str

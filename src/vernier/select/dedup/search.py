@@ -1,9 +1,9 @@
 """Find for each document the kept one that it is a copy of, in memory that the corpus does not set.
 
 The documents are gone through in order of preference. One is dropped if it shares a key with a document that was kept
-before it and is at least `at_least` alike to it; of several such it names the one that it is most like, and of those the
-most preferred. So what is dropped has a kept document like itself: a chain of copies of copies drops nothing that is
-not like what stays.
+before it and is at least `at_least` alike to it; of several such it names the one that it is most like, and of those
+the most preferred. So what is dropped has a kept document like itself: a chain of copies of copies drops nothing that
+is not like what stays.
 
 Keys are sorted and joined by DuckDB, which uses files where memory ends. What is left, the documents that share a key,
 is gone through at once where it fits (`_at_once`). Where it does not, rounds come first (`_round`): a document that is
@@ -138,7 +138,10 @@ class Search:
         )
         ordered = "SELECT doc FROM docs ORDER BY doc >= ?, place, value DESC, doc"
         first_new = [self.documents.first_new]
-        for name, query, given in (("numbered", "SELECT doc FROM owners ORDER BY doc", []), ("placed", ordered, first_new)):
+        for name, query, given in (
+            ("numbered", "SELECT doc FROM owners ORDER BY doc", []),
+            ("placed", ordered, first_new),
+        ):
             at = 0
             for docs in self.numbers(query, "doc", given):
                 self.insert(name, pa.table({"doc": docs, "number": np.arange(at, at + len(docs))}))
@@ -240,7 +243,9 @@ class Search:
             self.compared, self.left_out = self.compared + compared, self.left_out + left_out
         dropped = np.flatnonzero(status == kernel.DROPPED)
         self.db.execute("DELETE FROM state WHERE position IN (SELECT position FROM entries)")
-        self.db.execute(f"INSERT INTO dropped SELECT position, of_, likeness FROM state WHERE status = {kernel.DROPPED}")
+        self.db.execute(
+            f"INSERT INTO dropped SELECT position, of_, likeness FROM state WHERE status = {kernel.DROPPED}"
+        )
         self.insert("dropped", pa.table([position[dropped], of[dropped], alike[dropped]], names=["p", "o", "l"]))
 
     def _filled(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -262,7 +267,13 @@ class Search:
 
     def _likeness(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
         found = kernel.pairs(
-            self.likeness.number, self.at_least, self.features.values, self.features.weights, self.features.offsets, a, b
+            self.likeness.number,
+            self.at_least,
+            self.features.values,
+            self.features.weights,
+            self.features.offsets,
+            a,
+            b,
         )
         self.features.release()
         return found

@@ -20,7 +20,9 @@ SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # of the corpus, rising; shards do not count anew
         pa.field("doc_id", pa.binary(tables.ID_BYTES), nullable=False),
-        pa.field("duplicate_of", pa.binary(tables.ID_BYTES), nullable=False),  # a kept document, of this corpus or an old one
+        pa.field(
+            "duplicate_of", pa.binary(tables.ID_BYTES), nullable=False
+        ),  # a kept document, of this corpus or an old one
         pa.field("likeness", pa.float64(), nullable=False),
     ]
 )
