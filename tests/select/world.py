@@ -78,8 +78,23 @@ class World:
         }
         return self.table("corpus", {**defaults, **columns}, sizes)
 
+    def tables(self, plugin: Any, *, seed: int = 0, **inputs: Artifact) -> list[pa.Table]:
+        """The tables that the plugin makes, shard by shard as an executor would call it."""
+        return self._made(plugin, seed, inputs)[0]
+
     def run(self, plugin: Any, *, seed: int = 0, **inputs: Artifact) -> Selected:
-        """What the plugin selects, shard by shard as an executor would call it."""
+        """What the plugin selects."""
+        out, account, rounds = self._made(plugin, seed, inputs)
+        table = pa.concat_tables(out)
+        assert table.schema.names[:2] == tables.SELECTION.names
+        rank = table.column("rank").to_pylist() if "rank" in table.schema.names else []
+        reason = table.column("reason").to_pylist()
+        return Selected(table.column("count").to_pylist(), reason, rank, account, rounds)
+
+    def _made(
+        self, plugin: Any, seed: int, inputs: Mapping[str, Artifact]
+    ) -> tuple[list[pa.Table], dict[str, Any], int]:
+        """The tables, the account, and how many rounds it took."""
         all_inputs = Inputs(self.store.url, inputs, seed)
         all_inputs.check_aligned()
         shards = [all_inputs.only(index) for index in range(all_inputs.num_shards)]
@@ -96,11 +111,7 @@ class World:
             parts = list(plugin.map(one.shard(0), *more))
             assert parts and sum(len(part) for part in parts) == one.shard(0).rows
             out += parts
-        table = pa.concat_tables(out)
-        assert table.schema.names[:2] == tables.SELECTION.names
-        rank = table.column("rank").to_pylist() if "rank" in table.schema.names else []
-        reason = table.column("reason").to_pylist()
-        return Selected(table.column("count").to_pylist(), reason, rank, account, rounds)
+        return out, account, rounds
 
 
 def doc_id(row: int) -> bytes:

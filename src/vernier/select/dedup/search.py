@@ -110,7 +110,7 @@ class Search:
     def _candidates(self) -> int:
         """Tables `entries` (key, doc), of keys that several documents have, one of them new at least, and `docs`."""
         self.db.execute("CREATE TABLE keys (key UBIGINT, doc BIGINT)")
-        for table in self.documents.keys(self.likeness):
+        for table in _gathered(self.documents.keys(self.likeness)):
             self.insert("keys", table)
         self.db.execute(
             "CREATE TABLE shared AS SELECT key FROM keys GROUP BY key HAVING count(*) > 1 AND max(doc) >= ?",
@@ -296,3 +296,16 @@ class Search:
         self.db.register("handed_over", table)
         self.db.execute(f"INSERT INTO {name} SELECT * FROM handed_over")
         self.db.unregister("handed_over")
+
+
+def _gathered(many: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Small tables put together, SPILLED rows or a little more at a time: handing over costs milliseconds."""
+    waiting, rows = list[pa.Table](), 0
+    for one in many:
+        waiting.append(one)
+        rows += one.num_rows
+        if rows >= SPILLED:
+            yield pa.concat_tables(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
