@@ -36,11 +36,13 @@ def told(lineage: Lineage, models: Iterable[str]) -> list[str]:
 
 
 def _behind(lineage: Lineage, names: Iterable[str], follows: Callable[[str, str], bool]) -> set[str]:
-    """These nodes and what they were made of by inputs of which `follows(label, kind)` is true."""
+    """These nodes and what they were made of by inputs of which `follows(label, kind)` is true; but not by an earlier
+    corpus, whose copies are kept out and no more."""
     found = set(names)
     for name in reversed(list(lineage.nodes)):
         if name in found:
-            inputs = lineage.nodes[name].inputs
-            named = ((label.partition("[")[0], source) for label, source in inputs.items())
-            found |= {source for label, source in named if follows(label, lineage.artifacts[source].kind)}
+            node = lineage.nodes[name]
+            apart = getattr(node.plugin, "apart", ())
+            named = ((label.partition("[")[0], source) for label, source in node.inputs.items())
+            found |= {s for label, s in named if label not in apart and follows(label, lineage.artifacts[s].kind)}
     return found
