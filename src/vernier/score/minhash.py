@@ -1,10 +1,10 @@
 """Keys that near-duplicates share: MinHash over shingles, cut into bands (Broder 1997; locality-sensitive hashing).
 
-A text is the set of its shingles, n words in a row. Each of `bands` x `band_rows` hash functions orders all shingles, and
-two texts have the same first one with the probability J, the Jaccard index of their sets. A key stands for `band_rows` of
-these firsts, so two texts share one of their `bands` keys with the probability
+A text is the set of its shingles, n words in a row. Each of `bands` x `band_rows` hash functions orders all shingles,
+and two texts have the same first one with the probability J, the Jaccard index of their sets. A key stands for
+`band_rows` of these firsts, so two texts share one of their `bands` keys with the probability
 
-    1 - (1 - J^band_rows)^bands          14 bands of 8: J = 0.7 56 %, 0.75 77 %, 0.8 92 %, 0.85 99 %, 0.5 5 %
+    1 - (1 - J^band_rows)^bands          14 bands of 8: J = 0.5 5 %, 0.7 56 %, 0.75 77 %, 0.8 92 %, 0.85 99 %
 
 which is all that a key says: who drops a text because of one compares the sets as well.
 

@@ -300,6 +300,20 @@ def lines(text: Any, bounds: Any) -> tuple[Any, Any, Any]:
 
 
 @compiled
+def heavy(values: Any, weights: Any, offsets: Any, least: int) -> tuple[Any, Any]:
+    """Those elements of sets that weigh at least so much, and where each set's begin, int32."""
+    out, bounds = np.empty(len(values), np.uint64), np.zeros(len(offsets), np.int32)
+    put = 0
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            if weights[i] >= least:
+                out[put] = values[i]
+                put += 1
+        bounds[row + 1] = put
+    return out[:put].copy(), bounds
+
+
+@compiled
 def needed(one: int, other: int, threshold: float) -> int:
     """How many elements two sets of these sizes must share for a Jaccard index of at least `threshold`, in float64."""
     total = one + other
