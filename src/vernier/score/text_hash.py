@@ -38,7 +38,7 @@ class TextHash:
             hashes = np.zeros((len(bounds) - 1, 2), np.uint64)
             filled = np.flatnonzero(np.diff(bounds))
             for row in filled.tolist():
-                digest = blake2b(data[bounds[row] : bounds[row + 1]], digest_size=16).digest()
+                digest = blake2b(data[bounds[row] : bounds[row + 1]].data, digest_size=16).digest()
                 hashes[row] = np.frombuffer(digest, "<u8")
             ends = np.cumsum(np.diff(bounds, prepend=0) > 0, dtype=np.int32)
             keys = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(hashes[filled, 0], pa.uint64()))

@@ -234,7 +234,7 @@ def distinct(hashes: Any, number: int, slots: Any) -> int:
         value = slots[slot]
         slots[slot] = ZERO
         hashes[found] = value
-        found += np.int64(value != ZERO)
+        found += int(value != ZERO)
     for i in range(1, found):
         value, place = hashes[i], i
         while place > 0 and hashes[place - 1] > value:
