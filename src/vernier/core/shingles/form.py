@@ -120,25 +120,28 @@ def normalised(texts: Any, form: Form, unit: Unit = "text") -> tuple[NDArray[np.
     """
     from vernier.core.shingles import kernel
 
-    array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    if form.unicode != "none":
-        array = _unicode(array, "NFC" if form.unicode == "nfc" else "NFKC")
-    data, bounds = buffers(array)
-    room = int(growth(form) * int(bounds[-1] - bounds[0])) + len(array) + 8
+    data, bounds = read(texts, form)
+    room = int(growth(form) * int(bounds[-1] - bounds[0])) + len(bounds) + 8
     out, out_bounds = np.empty(room, np.uint8), np.zeros(len(bounds), np.int64)
     kind = {"text": kernel.TEXT, "line": kernel.LINES, "paragraph": kernel.PARAGRAPHS}[unit]
     kernel.normalise(data, bounds, table(form), kind, out, out_bounds)
     return out[: int(out_bounds[-1])], out_bounds
 
 
-def buffers(texts: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The UTF-8 of a large_string array, not copied, and where each text begins and the last ends, int64 [rows + 1]."""
-    if texts.type != pa.large_string():
-        raise RecipeError("texts are of the wrong type", found=str(texts.type), expected="large_string")
-    if len(texts) == 0:
+def read(texts: Any, form: Form) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The UTF-8 of texts in the form's normal form, and where each begins and the last ends, int64 [rows + 1].
+
+    texts: a large_string array or column, no nulls. Not copied but for a normal form, or a column of several chunks.
+    """
+    array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    if array.type != pa.large_string():
+        raise RecipeError("texts are of the wrong type", found=str(array.type), expected="large_string")
+    if form.unicode != "none":
+        array = _unicode(array, "NFC" if form.unicode == "nfc" else "NFKC")
+    if len(array) == 0:
         return np.empty(0, np.uint8), np.zeros(1, np.int64)
-    _, ends, data = texts.buffers()
-    bounds = np.frombuffer(ends, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    _, ends, data = array.buffers()
+    bounds = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
     return np.frombuffer(data if data is not None else b"", np.uint8), bounds
 
 
