@@ -67,8 +67,11 @@ def with_datatrove(source: Path, out: Path) -> None:
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
     from datatrove.pipeline.readers import ParquetReader
+    from datatrove.utils.hashing import HashConfig
 
-    step = MinhashDedupSignature(str(out), MinhashConfig(), language=PLAIN)
+    # Its quicker hash, xxhash, refuses strings since xxhash 4.
+    config = MinhashConfig(hash_config=HashConfig(hash_fc="sha1"))
+    step: Any = MinhashDedupSignature(str(out), config, language=PLAIN)
     step.word_tokenizer = Spaces()
     reader = ParquetReader(str(source), glob_pattern="*.parquet")
     LocalPipelineExecutor([reader, step], tasks=1, workers=1, logging_dir=str(out / "log")).run()

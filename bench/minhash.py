@@ -89,7 +89,7 @@ def main() -> None:
             run([VERNIER, "run", str(recipe(folder, each, 1)), "--out", str(folder / f"run-{each}"), "-q"])
             read = ds.dataset(sorted((folder / f"run-{each}" / "read").glob("*.parquet")))
             texts[each] = pc.sum(read.to_table(columns=["num_bytes"]).column("num_bytes")).as_py()
-        families = itertools.count(time.time_ns())  # none that an earlier bench took
+        families = itertools.count(int(time.time()))  # none that an earlier bench took
         measured = rounds(
             {
                 "vernier": partial(vernier, folder, size, given.workers, families),

@@ -67,7 +67,7 @@ PLUGINS = st.builds(
     bands=st.integers(1, 9),
     band_rows=st.integers(1, 5),
     by=st.sampled_from(["word", "character"]),
-    family=st.integers(0, 2**63 - 1),
+    family=st.integers(0, 2**32 - 1),
 )
 
 

@@ -65,8 +65,8 @@ class MinHash:
             raise RecipeError("`bands` is out of range", found=str(self.bands), expected=f"1 to {MOST_BANDS}")
         if self.band_rows < 1:
             raise RecipeError("`band_rows` is too small", found=str(self.band_rows), expected="1 or more")
-        if not 0 <= self.family < 1 << 63:
-            raise RecipeError("`family` is out of range", found=str(self.family), expected="0 to 2^63 - 1")
+        if not 0 <= self.family < 1 << 32:
+            raise RecipeError("`family` is out of range", found=str(self.family), expected="0 to 2^32 - 1")
 
     @property
     def shingles(self) -> Shingles:

@@ -55,15 +55,15 @@ def spread(value: np.uint64) -> np.uint64:
 @compiled
 def decoded(data: Any, at: int) -> tuple[int, int]:
     """The code point that begins here with a byte above 0x7F, and its bytes."""
-    byte = np.int64(data[at])
+    byte = int(data[at])
     if byte < 0xE0:
-        return (byte & 0x1F) << 6 | (np.int64(data[at + 1]) & 0x3F), 2
+        return (byte & 0x1F) << 6 | (int(data[at + 1]) & 0x3F), 2
     if byte < 0xF0:
-        point = (byte & 0x0F) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6
-        return point | (np.int64(data[at + 2]) & 0x3F), 3
-    point = (byte & 0x07) << 18 | (np.int64(data[at + 1]) & 0x3F) << 12
-    point = point | (np.int64(data[at + 2]) & 0x3F) << 6
-    return point | (np.int64(data[at + 3]) & 0x3F), 4
+        point = (byte & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6
+        return point | (int(data[at + 2]) & 0x3F), 3
+    point = (byte & 0x07) << 18 | (int(data[at + 1]) & 0x3F) << 12
+    point = point | (int(data[at + 2]) & 0x3F) << 6
+    return point | (int(data[at + 3]) & 0x3F), 4
 
 
 @compiled
