@@ -8,14 +8,16 @@ and two texts have the same first one with the probability J, the Jaccard index 
 
 which is all that a key says: who drops a text because of one compares the sets as well.
 
-Defaults are FineWeb's: 5 words, 14 bands of 8, for texts that are alike by 75 % (arXiv 2406.17557, 3.4). SlimPajama
-took 13 words and 0.8. Words are those of `vernier.core.shingles`; FineWeb's came from a tokenizer for English.
+Defaults are FineWeb's: 5 words, 14 bands of 8, for texts that are alike by 75 % (arXiv 2406.17557; datatrove has the
+same). SlimPajama's threshold is 0.8 (13 words, unconfirmed), so is Gopher's (13 words; unconfirmed). Words are those of
+`vernier.core.shingles`: FineWeb's came from a tokenizer for English, and digits became "0" number by number.
 
 The hash functions are x -> a x + b modulo 2^32, a odd, of the upper half of a shingle's 64-bit hash. Each puts the 2^32
 values in another order, and the hashes put shingles at random in it, so that each shingle of two sets is the first one
 equally often: P(same) = J, but for two shingles with the same upper half, which matters to at most n / 2^32 for n
 different shingles in the two texts (0.0002 for a million). Linear functions of one hash are not independent of each
-other; over 20,000 pairs the number that agree has the variance of independent ones (tests/score/test_minhash.py).
+other; yet over 4,000 pairs the number that agree has the variance of independent ones within a tenth, and pairs share
+keys as often as the formula says (tests/score/test_minhash.py).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _SPACE = (1 << 56) | 0x20
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What texts are compared by. As FineWeb's released code has it but for digits, which it makes "0" by number.
+    """What texts are compared by. As datatrove has it, FineWeb's code, but for digits: it puts a 0 for each number.
 
     unicode      none, nfc or nfkc: the normal form that comes first
     lower        letters in lower case, each by itself (a final sigma is no other letter)

@@ -27,7 +27,7 @@ Hashes = NDArray[np.uint64]
 class Shingles:
     """What a text is made of, for the Jaccard index: n words in a row, or n characters.
 
-    ngram  how many (5: FineWeb, arXiv 2406.17557, 3.4)
+    ngram  how many (5: FineWeb, arXiv 2406.17557)
     by     word or character
     form   what is normalised before
     """
