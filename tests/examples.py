@@ -93,6 +93,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "score.language": [{}, {"with": {"languages": ["fr", "zh"]}}],
     "score.latex": [{}, {"with": {"sure": 2}}],
+    "score.line_hashes": [
+        {"with": {"min_chars": 5}},
+        {"with": {"unit": "paragraph", "min_chars": 1, "form": {"digits": "zero", "lower": False}}},
+    ],
     "score.lines": [
         {"with": {"rules": ["redstone"]}},
         {"with": {"rules": ["pattern", "few_words"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},
@@ -114,6 +118,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "score.rater": [{}, {"with": {"segment": 50, "values": [0.0, 1.0]}, "without": ["selection"]}],
     "score.signals": [{}, {"with": {"families": ["c4", "fineweb"], "bad_words": ["cat", "on the mat"]}}],
+    "score.text_hash": [{}, {"with": {"form": {"unicode": "nfkc", "punctuation": "drop", "accents": "drop"}}}],
     "score.token_nll": [{}, {"with": {"max_tokens": 10}}, {"with": {"window": 8}}],
     "select.band": [{"with": {**ONE, "range": [0.2, 0.8]}, "without": ["b"]}],
     "select.duplicates": [

@@ -1,21 +1,23 @@
 """Keys that near-duplicates share: MinHash over shingles, cut into bands (Broder 1997; locality-sensitive hashing).
 
-A text is the set of its shingles, n words in a row. Each of `bands` x `band_rows` hash functions orders all shingles, and
-two texts have the same first one with the probability J, the Jaccard index of their sets. A key stands for `band_rows` of
-these firsts, so two texts share one of their `bands` keys with the probability
+A text is the set of its shingles, n words in a row. Each of `bands` x `band_rows` hash functions orders all shingles,
+and two texts have the same first one with the probability J, the Jaccard index of their sets. A key stands for
+`band_rows` of these firsts, so two texts share one of their `bands` keys with the probability
 
-    1 - (1 - J^band_rows)^bands          14 bands of 8: J = 0.7 56 %, 0.75 77 %, 0.8 92 %, 0.85 99 %, 0.5 5 %
+    1 - (1 - J^band_rows)^bands          14 bands of 8: J = 0.5 5 %, 0.7 56 %, 0.75 77 %, 0.8 92 %, 0.85 99 %
 
 which is all that a key says: who drops a text because of one compares the sets as well.
 
-Defaults are FineWeb's: 5 words, 14 bands of 8, for texts that are alike by 75 % (arXiv 2406.17557, 3.4). SlimPajama
-took 13 words and 0.8. Words are those of `vernier.core.shingles`; FineWeb's came from a tokenizer for English.
+Defaults are FineWeb's: 5 words, 14 bands of 8, for texts that are alike by 75 % (arXiv 2406.17557; datatrove has the
+same). SlimPajama's threshold is 0.8 (13 words, unconfirmed), so is Gopher's (13 words; unconfirmed). Words are those of
+`vernier.core.shingles`: FineWeb's came from a tokenizer for English, and digits became "0" number by number.
 
 The hash functions are x -> a x + b modulo 2^32, a odd, of the upper half of a shingle's 64-bit hash. Each puts the 2^32
 values in another order, and the hashes put shingles at random in it, so that each shingle of two sets is the first one
 equally often: P(same) = J, but for two shingles with the same upper half, which matters to at most n / 2^32 for n
 different shingles in the two texts (0.0002 for a million). Linear functions of one hash are not independent of each
-other; over 20,000 pairs the number that agree has the variance of independent ones (tests/score/test_minhash.py).
+other; yet over 4,000 pairs the number that agree has the variance of independent ones within a tenth, and pairs share
+keys as often as the formula says (tests/score/test_minhash.py).
 """
 
 from __future__ import annotations
@@ -66,8 +68,8 @@ class MinHash:
             raise RecipeError("`bands` is out of range", found=str(self.bands), expected=f"1 to {MOST_BANDS}")
         if self.band_rows < 1:
             raise RecipeError("`band_rows` is too small", found=str(self.band_rows), expected="1 or more")
-        if not 0 <= self.family < 1 << 63:
-            raise RecipeError("`family` is out of range", found=str(self.family), expected="0 to 2^63 - 1")
+        if not 0 <= self.family < 1 << 32:
+            raise RecipeError("`family` is out of range", found=str(self.family), expected="0 to 2^32 - 1")
 
     @property
     def shingles(self) -> Shingles:

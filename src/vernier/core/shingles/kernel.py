@@ -21,7 +21,8 @@ FACTOR = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
 STEP = np.uint64(0xD1342543DE82EF95)  # of a row of words: a multiplier of Steele and Vigna (arXiv 2001.05304), odd
 SPREAD = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)  # the last step of MurmurHash3, 64 bits
 HALF, THIRD, LENGTH, BYTE = np.uint64(32), np.uint64(33), np.uint64(56), np.uint64(8)
-ZERO, ONE, FULL = np.uint64(0), np.uint64(1), np.uint64(64)
+ZERO, ONE, FULL, LOW = np.uint64(0), np.uint64(1), np.uint64(64), np.uint64(0xFF)
+BITS, PLACE = np.uint64(3), np.uint64(63)  # in a byte, as a shift; the places that a shift may go
 SPACE, NEWLINE = 0x20, 0x0A
 TEXT, LINES, PARAGRAPHS = range(3)  # what line feeds mean: white space; the end of a line; two of them, of a paragraph
 
@@ -49,6 +50,20 @@ def spread(value: np.uint64) -> np.uint64:
     value *= SPREAD[1]
     value ^= value >> THIRD
     return value if value != ZERO else ONE
+
+
+@compiled
+def decoded(data: Any, at: int) -> tuple[int, int]:
+    """The code point that begins here with a byte above 0x7F, and its bytes."""
+    byte = int(data[at])
+    if byte < 0xE0:
+        return (byte & 0x1F) << 6 | (int(data[at + 1]) & 0x3F), 2
+    if byte < 0xF0:
+        point = (byte & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6
+        return point | (int(data[at + 2]) & 0x3F), 3
+    point = (byte & 0x07) << 18 | (int(data[at + 1]) & 0x3F) << 12
+    point = point | (int(data[at + 2]) & 0x3F) << 6
+    return point | (int(data[at + 3]) & 0x3F), 4
 
 
 @compiled
@@ -81,26 +96,18 @@ def normalise(data: Any, bounds: Any, becomes: Any, unit: int, out: Any, out_bou
                     gap, ended = 1, put
                     continue
                 entry = becomes[byte]
-                letter = entry & np.uint64(0xFF)
+                letter = entry & LOW
                 out[put] = letter
                 length = np.int64(entry >> LENGTH)
                 space = np.int64(letter == SPACE)
                 put += length & ~(space & gap)
                 gap = space | (gap & (length ^ 1))
                 continue
-            if byte < 0xE0:
-                point, width = (byte & 0x1F) << 6 | (np.int64(data[at + 1]) & 0x3F), 2
-            elif byte < 0xF0:
-                point = (byte & 0x0F) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6
-                point, width = point | (np.int64(data[at + 2]) & 0x3F), 3
-            else:
-                point = (byte & 0x07) << 18 | (np.int64(data[at + 1]) & 0x3F) << 12
-                point = point | (np.int64(data[at + 2]) & 0x3F) << 6
-                point, width = point | (np.int64(data[at + 3]) & 0x3F), 4
+            point, width = decoded(data, at)
             at += width
             entry = becomes[point]
             for _ in range(np.int64(entry >> LENGTH)):
-                letter = entry & np.uint64(0xFF)
+                letter = entry & LOW
                 entry >>= BYTE
                 if letter == SPACE:
                     if gap == 0:
@@ -142,21 +149,43 @@ def pieces(text: Any, start: int, end: int, separator: int, hashes: Any, sizes: 
 
 
 @compiled
-def words(text: Any, start: int, end: int, hashes: Any) -> int:
-    """Hashes of the words of a text, as `pieces` makes them. Returns their number."""
-    number = 0
+def words(data: Any, start: int, end: int, becomes: Any, hashes: Any) -> int:
+    """Hashes of the words of a text as it was read: those that `pieces` makes of it normalised, in one go. Returns
+    their number."""
+    number, at = 0, start
     state, chunk, fill = SEED, ZERO, ZERO
-    for at in range(start, end):
-        byte = np.uint64(text[at])
-        if byte == SPACE:
-            hashes[number] = mixed(state ^ fill, chunk)
-            number += 1
-            state, chunk, fill = SEED, ZERO, ZERO
+    while at < end:
+        if data[at] < 0x80:
+            entry = becomes[data[at]]
+            letter = entry & LOW
+            at += 1
+            if letter == SPACE:
+                if fill > ZERO:
+                    hashes[number] = mixed(state ^ fill, chunk)
+                    number += 1
+                    state, chunk, fill = SEED, ZERO, ZERO
+                continue
+            if fill == FULL and entry != ZERO:
+                state, chunk, fill = mixed(state, chunk), ZERO, ZERO
+            chunk |= letter << (fill & PLACE)  # nothing at all for a character that goes
+            fill += entry >> LENGTH << BITS
             continue
-        if fill == FULL:
-            state, chunk, fill = mixed(state, chunk), ZERO, ZERO
-        chunk |= byte << fill
-        fill += BYTE
+        point, width = decoded(data, at)
+        at += width
+        entry = becomes[point]
+        for _ in range(np.int64(entry >> LENGTH)):
+            letter = entry & LOW
+            entry >>= BYTE
+            if letter == SPACE:
+                if fill > ZERO:
+                    hashes[number] = mixed(state ^ fill, chunk)
+                    number += 1
+                state, chunk, fill = SEED, ZERO, ZERO
+                continue
+            if fill == FULL:
+                state, chunk, fill = mixed(state, chunk), ZERO, ZERO
+            chunk |= letter << fill
+            fill += BYTE
     if fill > ZERO:
         hashes[number] = mixed(state ^ fill, chunk)
         number += 1
@@ -205,9 +234,9 @@ def grams(hashes: Any, number: int, n: int) -> int:
 
 @compiled
 def roomy(number: int) -> int:
-    """The bits of a table for so many hashes, at most a quarter full."""
+    """The bits of a table for so many hashes: at most a quarter full, a large one half full."""
     bits = 4
-    while (1 << bits) < 4 * number:
+    while (1 << bits) < (4 if number <= 1 << 16 else 2) * number:
         bits += 1
     return bits
 
@@ -234,7 +263,7 @@ def distinct(hashes: Any, number: int, slots: Any) -> int:
         value = slots[slot]
         slots[slot] = ZERO
         hashes[found] = value
-        found += np.int64(value != ZERO)
+        found += int(value != ZERO)
     for i in range(1, found):
         value, place = hashes[i], i
         while place > 0 and hashes[place - 1] > value:
@@ -245,8 +274,11 @@ def distinct(hashes: Any, number: int, slots: Any) -> int:
 
 
 @compiled
-def shingle(text: Any, bounds: Any, n: int, by_character: bool) -> tuple[Any, Any]:
-    """The different shingles of each normalised text in ascending order, uint64, and where each text's begin, int64."""
+def shingle(data: Any, bounds: Any, becomes: Any, n: int, by_character: bool) -> tuple[Any, Any]:
+    """The different shingles of each text in ascending order, uint64, and where each text's begin, int64.
+
+    data: texts as they were read, of which `becomes` makes words; if `by_character`, normalised ones.
+    """
     longest, most = 0, 0
     for row in range(len(bounds) - 1):
         size = bounds[row + 1] - bounds[row]
@@ -259,9 +291,9 @@ def shingle(text: Any, bounds: Any, n: int, by_character: bool) -> tuple[Any, An
     put = 0
     for row in range(len(bounds) - 1):
         if by_character:
-            number = characters(text, bounds[row], bounds[row + 1], hashes)
+            number = characters(data, bounds[row], bounds[row + 1], hashes)
         else:
-            number = words(text, bounds[row], bounds[row + 1], hashes)
+            number = words(data, bounds[row], bounds[row + 1], becomes, hashes)
         number = grams(hashes, number, n)
         room = (1 << roomy(number)) + number
         if room > len(slots):
@@ -297,6 +329,20 @@ def lines(text: Any, bounds: Any) -> tuple[Any, Any, Any]:
                 put += 1
         offsets[row + 1] = put
     return values[:put].copy(), weights[:put].copy(), offsets
+
+
+@compiled
+def heavy(values: Any, weights: Any, offsets: Any, least: int) -> tuple[Any, Any]:
+    """Those elements of sets that weigh at least so much, and where each set's begin, int32."""
+    out, bounds = np.empty(len(values), np.uint64), np.zeros(len(offsets), np.int32)
+    put = 0
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            if weights[i] >= least:
+                out[put] = values[i]
+                put += 1
+        bounds[row + 1] = put
+    return out[:put].copy(), bounds
 
 
 @compiled

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vernier.core.errors import RecipeError
-from vernier.core.shingles.form import Form, normalised
+from vernier.core.shingles.form import Form, normalised, read, table
 
 Hashes = NDArray[np.uint64]
 
@@ -27,7 +27,7 @@ Hashes = NDArray[np.uint64]
 class Shingles:
     """What a text is made of, for the Jaccard index: n words in a row, or n characters.
 
-    ngram  how many (5: FineWeb, arXiv 2406.17557, 3.4)
+    ngram  how many (5: FineWeb, arXiv 2406.17557)
     by     word or character
     form   what is normalised before
     """
@@ -50,11 +50,14 @@ def shingles_of(texts: Any, how: Shingles) -> tuple[Hashes, NDArray[np.int64]]:
     """The different shingles of each text, ascending within it, uint64; and where each text's begin, int64 [rows + 1].
 
     texts: a large_string array or column, no nulls. No other thread waits for it.
-    Memory: at most 4 bytes for each byte of all texts and 20 for each of the longest (by character: 8 and 40).
+    Memory: at most 4 bytes for each byte of all texts, and of the longest one 4 for each byte and 40 for each word (by
+    character: 10 for each byte, 8 and 40 for each character).
     """
     from vernier.core.shingles import kernel
 
-    return kernel.shingle(*normalised(texts, how.form), how.ngram, how.by == "character")
+    by_character = how.by == "character"
+    data, bounds = normalised(texts, how.form) if by_character else read(texts, how.form)
+    return kernel.shingle(data, bounds, table(how.form), how.ngram, by_character)
 
 
 def jaccard(one: Hashes, other: Hashes) -> float:
