@@ -312,23 +312,11 @@ SETS = st.lists(st.integers(1, 40) | st.integers(1, WORD), max_size=30, unique=T
 )
 
 
-@given(one=SETS, other=SETS, threshold=st.floats(0, 1) | st.sampled_from([0.0, 0.5, 0.75, 0.8, 1.0]))
+@given(one=SETS, other=SETS)
 @settings(max_examples=120)
-def test_the_jaccard_index_is_that_of_sets(one: Any, other: Any, threshold: float) -> None:
+def test_the_jaccard_index_is_that_of_sets(one: Any, other: Any) -> None:
     a, b = set(one.tolist()), set(other.tolist())
-    wanted = len(a & b) / len(a | b) if a | b else 0.0
-    assert jaccard(one, other) == wanted == jaccard(other, one)
-    assert kernel.jaccard(one, other, threshold) == (wanted if wanted >= threshold else -1.0)
-    for least in (0, len(a & b), len(a & b) + 1):
-        assert kernel.shared(one, other, least) == (len(a & b) if least <= len(a & b) else -1)
-
-
-@given(sizes=st.tuples(st.integers(0, 60), st.integers(0, 60)), threshold=st.floats(0, 1))
-def test_how_many_must_be_shared(sizes: tuple[int, int], threshold: float) -> None:
-    total = sum(sizes)
-    enough = [n for n in range(min(sizes) + 1) if n < total and n / (total - n) >= threshold]
-    found = kernel.needed(*sizes, threshold)
-    assert found == enough[0] if enough else found > min(sizes) or total == 0
+    assert jaccard(one, other) == (len(a & b) / len(a | b) if a | b else 0.0) == jaccard(other, one)
 
 
 # ---- lines -----------------------------------------------------------------------------------------------------------

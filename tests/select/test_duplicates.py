@@ -22,7 +22,10 @@ from tests.select.world import World, doc_id
 
 from vernier.core.errors import RecipeError
 from vernier.core.shard import Inputs
+from vernier.core.shingles.sets import containment, jaccard, lines_of
+from vernier.score.line_hashes import LineHashes
 from vernier.score.minhash import MinHash
+from vernier.select.dedup import kernel
 from vernier.select.dedup.alike import Likeness
 from vernier.select.dedup.documents import Documents
 from vernier.select.dedup.order import Order
@@ -302,3 +305,51 @@ def test_errors(world: World, tmp_path: Path) -> None:
     ):
         with pytest.raises(RecipeError, match=what):
             Duplicates(**settings_)
+
+
+# ---- how alike two documents are -------------------------------------------------------------------------------
+
+SETS = st.lists(st.integers(0, 12) | st.integers(0, 2**64 - 1), max_size=12, unique=True).map(
+    lambda values: np.array(sorted(values), np.uint64)
+)
+
+
+@settings(max_examples=150)
+@given(one=SETS, other=SETS, least=st.floats(0.01, 1) | st.sampled_from([0.25, 0.5, 0.75, 0.8, 1.0]))
+def test_likeness_is_that_of_sets(one: Any, other: Any, least: float) -> None:
+    weights = np.arange(1, len(one) + len(other) + 1, dtype=np.float32)
+    arrays = np.concatenate([one, other]), weights, np.array([0, len(one), len(one) + len(other)])
+    a, b = np.array([0, 1]), np.array([1, 0])
+    if len(one) and len(other):
+        wanted = jaccard(one, other)
+        assert kernel.pairs(kernel.JACCARD, least, *arrays, a, b).tolist() == [wanted if wanted >= least else -2.0] * 2
+    both = ((one, weights[: len(one)]), (other, weights[len(one) :]))
+    shares = [containment((x, w.astype(np.int32)), y) for (x, w), (y, _) in (both, both[::-1])]
+    found = kernel.pairs(kernel.CONTAINMENT, least, *arrays, a, b)
+    assert found.tolist() == pytest.approx([share if share >= least else -2.0 for share in shares])
+    same = 1.0 if one.tolist() == other.tolist() else -2.0
+    assert kernel.pairs(kernel.EQUAL, least, *arrays, a, b).tolist() == [same, same]
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        (["one long line here\nand another", "one long line here"], {1: 1.0}),
+        (["one long line here", "ONE long line, here!\nmore of it"], {}),
+        (
+            ["one long line here\nand another one", "menu\nOne long line, here!\n \nand another one"],
+            {1: pytest.approx(33 / 37)},
+        ),
+    ],
+)
+def test_lines_that_stand_in_another_document(
+    world: World, tmp_path: Path, texts: list[str], wanted: dict[int, float]
+) -> None:
+    """The share is of the later document's characters, after normalisation."""
+    how = LineHashes()
+    hashes, _, offsets = lines_of(pa.array(texts, pa.large_string()), how.lines)
+    lists = [hashes[a:b].tolist() for a, b in itertools.pairwise(offsets)]
+    keys = world.table("scores", {"keys": lists}, (), **how.facts(Inputs("", {})))
+    got, _ = found(world, tmp_path / "out", Duplicates(at_least=0.8), corpus=chain(world, texts), keys=keys)
+    assert {row: share for row, (_, share) in got.items()} == wanted
+    assert {of for of, _ in got.values()} <= {doc_id(0)}

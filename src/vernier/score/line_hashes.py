@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
+from vernier.core.config import plain
 from vernier.core.errors import RecipeError
 from vernier.core.rules import SHORT_LINE
-from vernier.core.shard import Shard
+from vernier.core.shard import Inputs, Shard
 from vernier.core.shingles.form import Form
 from vernier.core.shingles.sets import Lines, lines_of
 
@@ -50,6 +51,10 @@ class LineHashes:
     def lines(self) -> Lines:
         """What two texts with a common key are to be compared by."""
         return Lines(unit=self.unit, form=self.form)
+
+    def facts(self, inputs: Inputs) -> dict[str, Any]:
+        """How documents with a common key compare, for `select.duplicates`."""
+        return {"likeness": {"by": "containment", "lines": plain(self.lines)}}
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         from vernier.core.shingles import kernel

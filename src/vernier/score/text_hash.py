@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from vernier.core.shard import Shard
+from vernier.core.config import plain
+from vernier.core.shard import Inputs, Shard
 from vernier.core.shingles.form import Form, normalised
 
 
@@ -31,6 +32,10 @@ class TextHash:
     takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
 
     form: Form = field(default_factory=lambda: Form(unicode="nfc", accents="keep", punctuation="keep"))
+
+    def facts(self, inputs: Inputs) -> dict[str, Any]:
+        """How documents with a common key compare, for `select.duplicates`."""
+        return {"likeness": {"by": "equal", "form": plain(self.form)}}
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         for batch in shard.batches("corpus", ["text"]):

@@ -61,10 +61,10 @@ def shingles_of(texts: Any, how: Shingles) -> tuple[Hashes, NDArray[np.int64]]:
 
 
 def jaccard(one: Hashes, other: Hashes) -> float:
-    """What two sets share over what they have together; 0.0 if both are empty. `kernel.jaccard` stops early."""
-    from vernier.core.shingles import kernel
-
-    return kernel.jaccard(one, other, 0.0)
+    """What two sets share over what they have together; 0.0 if both are empty."""
+    number = len(np.intersect1d(one, other, assume_unique=True))
+    total = len(one) + len(other) - number
+    return number / total if total else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,6 @@ def lines_of(texts: Any, how: Lines) -> tuple[Hashes, NDArray[np.int32], NDArray
 def containment(one: tuple[Hashes, NDArray[np.int32]], other: Hashes) -> float:
     """The share of a text's characters, each different line taken once, that stand in lines of another one; 0.0 if it
     has no line."""
-    from vernier.core.shingles import kernel
-
-    return kernel.containment(*one, other)
+    hashes, weights = one
+    total = int(weights.sum())
+    return int(weights[np.isin(hashes, other, assume_unique=True)].sum()) / total if total else 0.0

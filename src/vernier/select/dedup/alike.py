@@ -5,7 +5,7 @@ A table of keys says in its facts how its documents compare (`likeness`):
     {"by": "jaccard", "shingles": {...}}       share of word n-grams that two texts have in common
     {"by": "containment", "lines": {...}}      share of a text's lines, by their length, that another one has
     {"by": "cosine"}                           of the vectors of the input `vectors`
-    {"by": "equal"}                            the table has a column `hash`; without a table of keys: equal texts
+    {"by": "equal"}                            the table has a column `check`; without a table of keys: equal texts
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Likeness:
     def keys(self, shard: Shard) -> Iterator[pa.Array]:
         """For each row of a shard a list of uint64, a row group at a time."""
         if "keys" not in shard:
-            yield _halves(shard, 1)
+            yield _lists(shard.text_hashes()[:, 0])
             return
         _has(shard, "keys", "keys")
         for batch in shard.batches("keys", ["keys"]):
@@ -81,11 +81,11 @@ class Likeness:
             yield column
 
     def batches(self, shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.Array]:
-        """What the features of some rows (rising) are made of, a row group at a time."""
+        """What the features of some rows (rising) are made of, texts, vectors or hashes, a row group at a time."""
         if self.by == "equal" and "keys" not in shard:
-            yield _halves(shard, 2).take(pa.array(rows))
+            yield pa.array(shard.text_hashes()[rows, 1])  # the other half is the key
             return
-        table, name = {"cosine": ("vectors", "embedding"), "equal": ("keys", "hash")}.get(self.by, ("corpus", "text"))
+        table, name = {"cosine": ("vectors", "embedding"), "equal": ("keys", "check")}.get(self.by, ("corpus", "text"))
         _has(shard, table, name)
         at = 0
         for batch in shard.batches(table, [name]):
@@ -95,7 +95,7 @@ class Likeness:
             at += batch.num_rows
 
     def features(self, batch: pa.Array) -> Features:
-        """Of texts, hashes or vectors."""
+        """What these texts, vectors or hashes are compared by."""
         nothing = np.empty(0, np.uint64), np.empty(0, np.float32)
         if self.by == "jaccard":
             values, offsets = sets.shingles_of(
@@ -107,17 +107,15 @@ class Likeness:
                 batch, decode(sets.Lines, self.settings["lines"], Marks("the table of keys"))
             )
             return Features(values, weights.astype(np.float32), np.diff(offsets))
-        numbers = batch.flatten().to_numpy(zero_copy_only=False)
+        if self.by == "equal":
+            return Features(batch.to_numpy(zero_copy_only=False), nothing[1], np.ones(len(batch), np.int64))
         lengths = pc.fill_null(pc.list_value_length(batch), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-        if self.by == "cosine":
-            return Features(nothing[0], numbers, lengths)
-        return Features(numbers, nothing[1], lengths)
+        return Features(nothing[0], batch.flatten().to_numpy(zero_copy_only=False), lengths)
 
 
-def _halves(shard: Shard, number: int) -> pa.Array:
-    """The first `number` halves of the hash of each text."""
-    words = np.ascontiguousarray(shard.text_hashes()[:, :number])
-    return pa.FixedSizeListArray.from_arrays(pa.array(words.ravel()), number).cast(pa.list_(pa.uint64()))
+def _lists(hashes: NDArray[np.uint64]) -> pa.Array:
+    """Each hash as a list of its own."""
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(hashes) + 1, dtype=np.int32)), pa.array(hashes))
 
 
 def _has(shard: Shard, table: str, column: str) -> None:
