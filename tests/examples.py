@@ -56,6 +56,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             }
         },
     ],
+    "score.clusters": [{}, {"with": {"probes": 7}}],
     "score.combine": [
         {
             "with": {
@@ -169,6 +170,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "train.classifier": [{}, {"with": {"documents": 5}}, {"with": {"folds": 2}}],
+    "train.clusters": [{}, {"with": {"clusters": 4, "sample": 20, "iterations": 3}, "without": ["selection"]}],
     "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],
     "corpus.pack": [{"with": {"context": 16}}, {"with": {"context": 16, "max_tokens": 9}, "without": ["selection"]}],
     "train.pretrain": [

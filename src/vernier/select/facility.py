@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vernier.core.vectors import WHOLE, whole
+
 Order = tuple[NDArray[np.int64], NDArray[np.float64]]  # places of the m documents as they are taken, the gain of each
 EPSILON = 0.01  # stochastic greedy is within it of greedy's share, on average; the released code's is not known to us
 BLOCK = 512  # rows of cosines that are float64 at once
@@ -29,15 +31,12 @@ BLOCK = 512  # rows of cosines that are float64 at once
 def cosines(embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Cosines of embeddings [m, d], no row of length 0, those below 0 as 0: float32 [m, m], symmetric.
 
-    Rows of length 1 are rounded to whole numbers of 2^-25, a thirtieth of what float32 tells apart at 1: every sum of
-    their products is then exact in float64, whatever the order of adding, so the number of threads moves no bit, and
-    copies have the cosines of their originals.
+    The number of threads moves no bit (`vernier.core.vectors`), and copies have the cosines of their originals.
     """
-    rows = embeddings.astype(np.float64)
-    rows = np.rint(rows / np.linalg.norm(rows, axis=1, keepdims=True) * 2.0**25)
+    rows = whole(embeddings)
     similarity = np.empty((len(rows), len(rows)), dtype=np.float32)
     for at in range(0, len(rows), BLOCK):
-        similarity[at : at + BLOCK] = rows[at : at + BLOCK] @ rows.T * 2.0**-50
+        similarity[at : at + BLOCK] = rows[at : at + BLOCK] @ rows.T / WHOLE**2
     return np.clip(similarity, 0, 1, out=similarity)
 
 

@@ -16,18 +16,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from vernier.core import rng
-from vernier.core.errors import DataError, RecipeError, nearest
 from vernier.core.shard import Inputs, Shard
+from vernier.core.vectors import embeddings, have_direction, uneven
 from vernier.select.pool import Pool, Scores, read
 
 GROUP = 1 << 28  # bytes of embeddings that a worker reads together
 AT_ONCE = 16  # groups at least, if there are as many parts: for so many workers
-COLUMN = "embedding"
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Groups:
         seen = [one for one in seen if one.rows]
         widths = sorted({one.width for one in seen})
         if len(widths) > 1:
-            raise _uneven(widths)
+            raise uneven(widths)
         rows = sum(one.rows for one in seen)
         amounts = tuple(int(x) for x in np.sum([one.amounts for one in seen], axis=0)) if seen else (0, 0, 0)
         parts = math.ceil(rows / part)
@@ -142,34 +139,6 @@ def gather(groups: Groups, group: tuple[int, int]) -> Iterator[Part]:
         yield Part(int(part[some[0]]), where[some], row[some], ids[some], vectors[some], amounts[some].T)
 
 
-def embeddings(shard: Shard) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """The rows that have an embedding, int64 [n], and these, float32 [n, d]: a row group at a time.
-
-    Raises RecipeError for a table without them, DataError if they differ in their length.
-    """
-    here = shard.columns("embeddings")
-    if COLUMN not in here:
-        raise RecipeError(
-            f"the table 'embeddings' has no column {COLUMN!r}",
-            found=f"columns {', '.join(here)}",
-            expected="what `score.embedding` makes",
-            do=nearest(COLUMN, here),
-        )
-    at, width = 0, None
-    for batch in shard.batches("embeddings", [COLUMN]):
-        column = batch.column(COLUMN).combine_chunks()
-        if not pa.types.is_list(column.type) or not pa.types.is_floating(column.type.value_type):
-            raise RecipeError(f"the column {COLUMN!r} of 'embeddings' is {column.type}", expected="lists of numbers")
-        rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-        for length in pc.unique(pc.list_value_length(column).drop_null()).to_pylist():
-            width = length if width is None else width
-            if length != width:
-                raise _uneven([width, length])
-        if len(rows):
-            yield at + rows, column.drop_null().flatten().to_numpy().reshape(len(rows), -1).astype(np.float32)
-        at += batch.num_rows
-
-
 def _score(shard: Shard) -> Scores:
     """0 for an embedding that has a direction, NaN for one of length 0 or not finite."""
     values, scored = np.full(shard.rows, math.nan), np.zeros(shard.rows, dtype=bool)
@@ -204,13 +173,4 @@ class _Held:
 
 
 def _defined(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    length = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    return np.where(np.isfinite(length) & (length > 0), 0.0, math.nan)
-
-
-def _uneven(widths: Sequence[int]) -> DataError:
-    return DataError(
-        "embeddings of one table differ in their length",
-        found=f"{widths[0]} and {widths[-1]} numbers",
-        expected="one length for all",
-    )
+    return np.where(have_direction(vectors), 0.0, math.nan)

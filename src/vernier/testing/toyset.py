@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.core.terms import Fitted, Term
 from vernier.corpus.pack import Pack
-from vernier.models import classifier
+from vernier.models import classifier, clusters
 from vernier.models.embed import fit
 from vernier.score.minhash import MinHash
 from vernier.score.signals import Signals
@@ -171,6 +172,9 @@ class ToySet:
             Counts.of(self._texts[:10] if name == "target" else self._texts).save(folder)
         elif name == "classifier":
             classifier.fit(self._texts[4:10], self._texts[10:20]).save(folder)
+        elif name == "clusters":
+            rows = self._scores("embeddings").column("embedding").to_pylist()
+            clusters.fit(np.array([row for row in rows if row and any(row)], np.float32), 5, 25, 0)[0].save(folder)
         elif name == "rater":
             toy_rater(folder, told=self._texts[4:6])
         elif name.startswith("seen"):
