@@ -16,6 +16,11 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"tokens": 40, "run": 500}},
         {"with": {"tokens": 150}, "without": ["selection"]},
     ],
+    "corpus.clean": [
+        {"with": {"lines": {"rules": ["redstone"]}, "mask": {}}},
+        {"with": {"lines": {"rules": ["c4"], "limits": {"min_words": 3}}, "mask": {"region": "DE", "key": None}}},
+        {"with": {"mask": {}}},
+    ],
     "corpus.lines": [
         {"with": {"rules": ["redstone"]}},
         {"with": {"rules": ["c4", "single_word"], "limits": {"min_words": 3, "patterns": ["^the cat"]}}},

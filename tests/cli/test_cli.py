@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -112,6 +113,28 @@ def test_a_stopped_read_can_be_looked_at(here: Path, verb: Verb) -> None:
     assert code == 3 and "show RUN clean --bad" in err
     code, out, _ = verb("show", "runs/small", "clean", "--bad", "--rows", "1")
     assert code == 0 and "{not json" in out
+
+
+def test_a_stopped_extraction_can_be_looked_at(here: Path, verb: Verb) -> None:
+    pages = ["", *["x" * 4000] * 12, "<p>One that can be read, with some words in it."]
+    (here / "web.jsonl").write_text("".join(json.dumps({"id": f"p{i}", "text": t}) + "\n" for i, t in enumerate(pages)))
+    (here / "web.yaml").write_text("""\
+vernier: 1
+name: web
+stages:
+  pages: {do: corpus.read_jsonl, with: {paths: [web.jsonl], domain: null}}
+  text: {do: corpus.extract, in: {corpus: pages}, with: {max_bytes: 3000}}
+""")
+    code, _, err = verb("run", "web.yaml", "-q")
+    assert code == 3 and "12 of 14 rows failed" in err and "show RUN text --bad --reason too_large" in err
+    shown = partial(verb, "show", "runs/web", "text", "--rows", "20", "--bad")
+    ids = [
+        [json.loads(row)["id"] for row in out.splitlines() if row.startswith("{")]
+        for _, out, _ in (shown(), shown("--reason", "too_large"), shown("--reason", "timeout"))
+    ]
+    assert ids == [[f"p{i}" for i in range(13)], [f"p{i}" for i in range(1, 13)], []]
+    assert verb("show", "runs/web", "text", "--reason", "too_large")[0] == 2
+    assert verb("run", "web.yaml", "-q", "--set", "text.with.max_bad.share=0.9")[0] == 0
 
 
 def test_a_file_where_the_run_would_be(here: Path, verb: Verb) -> None:

@@ -38,10 +38,12 @@ def test_every_measure_and_reason_is_in_it() -> None:
 
 def test_shared_types_are_explained_where_the_links_lead() -> None:
     text = reference.reference()
-    headings = {line.lstrip("# ").lower() for line in text.splitlines() if line.startswith("#")}
+    headings = {line.lstrip("# ").lower().replace(".", "") for line in text.splitlines() if line.startswith("#")}
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
     assert "| `keep` | [Budget](#budget) | **required** |" in text
     assert "### Budget\n\nHow much to keep" in text
+    assert "| `mask` | [corpus.mask](#corpusmask), or `null` | `null` |" in text  # a plugin within another
+    assert "### Mask\n" not in text
     assert "| `quotas` | mapping of text to number, or `proportional` or `equal`, or `null` | `null` |" in text
 
 

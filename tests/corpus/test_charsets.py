@@ -79,11 +79,15 @@ def test_a_meta_in_the_head(head: str) -> None:
     found = decoded(html(head))
     assert (found.encoding, found.invalid) == ("windows-1251", 0)
     assert RUSSIAN in found.text
+    short = decoded(html(head, "\u0416"))  # from one letter nobody could guess it
+    assert short.encoding == "windows-1251" and "<title>\u0416</title>" in short.text
 
 
 def test_an_xml_declaration() -> None:
     found = decoded(b'<?xml version="1.0" encoding="windows-1251"?><p>' + RUSSIAN.encode("cp1251"))
     assert found.encoding == "windows-1251" and RUSSIAN in found.text
+    short = decoded(b'<?xml version="1.0" encoding="windows-1251"?><p>' + "\u0416".encode("cp1251"))
+    assert short.encoding == "windows-1251" and short.text.endswith("<p>\u0416")
     page = '<?xml version="1.0" encoding="utf-16"?><p>' + RUSSIAN
     assert decoded(page.encode("utf-16-le")) == charsets.Decoded(page, "utf-16le", 0)
     assert decoded(page.encode("utf-16-be")) == charsets.Decoded(page, "utf-16be", 0)

@@ -44,6 +44,16 @@ def test_rows_ids_and_other_columns_stay_and_the_text_is_counted_anew(tmp_path: 
     assert [row["failed"] for row in after.to_pylist()] == [None, "empty", None]
 
 
+def test_a_page_without_text_gets_none_of_its_neighbours(tmp_path: Path) -> None:
+    """RedStone's released code gives it the page before."""
+    rows = extract(tmp_path, [GOOD, "", "x" * 5000, GOOD, "<p></p>"], max_bytes=4000)
+    good = rows[0]["text"]
+    assert "One that can be read." in good
+    assert [row["text"] for row in rows] == [good, "", "", good, ""]
+    assert [row["failed"] for row in rows] == [None, "empty", "too_large", None, "empty"]
+    assert [row["num_bytes"] > 0 for row in rows] == [True, False, False, True, False]
+
+
 def test_a_corpus_with_a_column_of_ours_is_refused(tmp_path: Path) -> None:
     made = inputs(tmp_path, [[GOOD]])
     again = run(Extract(), made)[0]

@@ -38,6 +38,14 @@ def test_the_items_around_one_that_ends_the_child_are_done(item: str, why: str) 
         assert list(guard.answers([5])) == [Answer(10, None)]
 
 
+@pytest.mark.timeout(40)
+def test_one_that_spins_is_cut_off_by_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the wall is waited for."""
+    monkeypatch.setattr(guard_module, "LEAST_WAIT_S", 10_000.0)
+    with Guard(TASK, 2, Limits(1, 80 << 20)) as guard:
+        assert list(guard.answers([1, "spin", 3])) == [Answer(2, None), Answer(None, "timeout"), Answer(6, None)]
+
+
 def test_one_that_sleeps_is_cut_off_by_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard_module, "LEAST_WAIT_S", 0.2)
     monkeypatch.setattr(guard_module, "WAITING", 1)

@@ -15,7 +15,9 @@ from tests.pipeline.small import ONE, document, small_recipe
 from vernier.core.errors import RecipeError
 from vernier.core.recipe import Recipe
 from vernier.core.run import Run
+from vernier.corpus.clean import Clean
 from vernier.corpus.lines import Lines
+from vernier.corpus.mask import Mask
 from vernier.corpus.read_jsonl import ReadJsonl
 from vernier.pipeline.why import find, row_of, story
 from vernier.select.budget import Budget
@@ -123,9 +125,11 @@ def test_one_row_of_a_long_table_is_read_from_a_small_row_group(here: Path, go: 
 def test_an_edited_text_is_a_chapter_not_another_document(here: Path, go: Go) -> None:
     recipe = small_recipe()
     recipe.add("short", Lines(rules=["single_word"]), corpus="clean", on=ONE)
+    recipe.add("clean_text", Clean(lines=Lines(rules=["single_word"]), mask=Mask()), corpus="clean", on=ONE)
     (here / "data" / "more.jsonl").write_text('{"id": "m", "text": "Two words\\nOne"}\n')
     done = go(recipe)
     (place,), _ = find(done, "m")
     assert place.nodes == ("clean",) and place.text == "Two words\nOne"
     chapters = {chapter.node: chapter.values for chapter in story(done, place)}
-    assert chapters["short"]["num_bytes"] == len("Two words") and chapters["short"]["doc_id"] == place.values["doc_id"]
+    for node in ("short", "clean_text"):
+        assert chapters[node]["num_bytes"] == len("Two words") and chapters[node]["doc_id"] == place.values["doc_id"]

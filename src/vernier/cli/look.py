@@ -46,9 +46,13 @@ def show(
     run: RunFolder,
     node: Annotated[str | None, typer.Argument(help="One stage of the run.")] = None,
     rows: Annotated[int, typer.Option(help="How many rows to print.")] = 3,
-    bad: Annotated[bool, typer.Option("--bad", help="Print quarantined records instead.")] = False,
+    bad: Annotated[
+        bool, typer.Option("--bad", help="Print quarantined records instead; of an extraction, pages that failed.")
+    ] = False,
     kept: Annotated[bool, typer.Option("--kept", help="Of a selection: only documents that it keeps.")] = False,
-    reason: Annotated[str | None, typer.Option(help="Of a selection: only documents dropped for this reason.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Of a selection: only documents dropped for this reason; of --bad: only these.")
+    ] = None,
 ) -> None:
     """Show what a run made: the ledger of all stages, or one stage with its first rows."""
     from vernier.core.errors import RecipeError
@@ -59,8 +63,10 @@ def show(
         print(summary(opened))
         return
     node = node_named(opened, node)
-    if (kept or reason is not None) and opened.nodes[node]["kind"] != "selection":
-        raise RecipeError(f"{node!r} keeps and drops nothing", expected="a selection, for --kept and --reason")
+    if (kept or (reason is not None and not bad)) and opened.nodes[node]["kind"] != "selection":
+        raise RecipeError(
+            f"{node!r} keeps and drops nothing", expected="a selection, for --kept and --reason; or --reason with --bad"
+        )
     artifact, wiring = opened.artifact(node), opened.nodes[node]["inputs"]
     print(
         table(
@@ -290,7 +296,8 @@ def _rows(run: Run, node: str, number: int, *, bad: bool, kept: bool, reason: st
     artifact, store = run.artifact(node), run.store
     about = run.nodes[node]["inputs"].get("corpus") if artifact.kind in ("scores", "selection") else None
     corpus = run.artifact(about) if about is not None else None
-    name, left = (QUARANTINED if bad else DATA), number
+    failed = bad and any(count.startswith("failed.") for count in artifact.counts)  # rows, which say so in a column
+    name, left = (QUARANTINED if bad and not failed else DATA), number
     for shard, ref in enumerate(artifact.shards):
         if name not in ref.files:
             continue
@@ -300,7 +307,8 @@ def _rows(run: Run, node: str, number: int, *, bad: bool, kept: bool, reason: st
                 for row, values in enumerate(batch.to_pylist(), start):
                     if left == 0:
                         return
-                    if (kept and not values["count"]) or (reason is not None and values["reason"] != reason):
+                    why = values.get("failed" if failed else "reason")
+                    if (kept and not values["count"]) or (failed and why is None) or reason not in (None, why):
                         continue
                     left -= 1
                     if corpus is not None:

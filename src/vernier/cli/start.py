@@ -310,8 +310,7 @@ stages:
   # What is no page is counted; what is broken goes to quarantine.
   pages:    {{do: corpus.{reader}, with: {{{settings}}}}}
 {extract}  # Without lines that are menus and counters, and without e-mail addresses, phone numbers and keys.
-  lines:    {{do: corpus.lines, in: {{corpus: {text}}}, with: {{rules: [redstone]}}}}
-  clean:    {{do: corpus.mask, in: {{corpus: lines}}}}
+  clean:    {{do: corpus.clean, in: {{corpus: {text}}}, with: {{lines: {{rules: [redstone]}}, mask: {{}}}}}}
   language: {{do: score.language, in: {{corpus: clean}}}}
   signals:  {{do: score.signals, in: {{corpus: clean}}}}    # `vernier show RUN signals` draws every rule
   english:  {{do: select.threshold, in: {{corpus: clean, a: language}}, with: {{by: a.p_en, at_least: 0.65}}}}

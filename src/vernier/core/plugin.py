@@ -69,7 +69,8 @@ class Plugin(Protocol):
             counts; the others get a folder that is thrown away. The bytes do not depend on how many there were, or
             the plugin says by how much they may differ.
     drops   of a reader: reasons of the quarantine by which a record is left out though nothing is wrong with it (a copy
-            of another): `max_bad` does not count them
+            of another); of a map with `max_bad`: reasons of `Shard.failed` that are no fault. `max_bad` does not count
+            them
     resumes of a build that keeps states on the way (`Inputs.states`): the settings that a state does not depend on,
             so that stages which differ in these alone go on from each other's states
     """

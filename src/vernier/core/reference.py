@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from vernier.core.config import BYTES, COUNT, Quantity, plain, setting_types, words
 from vernier.core.measures import MEASURES
-from vernier.core.plugin import find, names
+from vernier.core.plugin import find, name_of, names
 from vernier.core.rules import PRESETS, RULES
 from vernier.core.tables import REASONS
 from vernier.core.written import On
@@ -110,8 +110,8 @@ def _types(plugins: Iterator[type[Any]]) -> Iterator[str]:
 
 
 def _inside(hint: Any) -> Iterator[type[Any]]:
-    """The dataclasses in a type."""
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+    """The dataclasses in a type, but for plugins: those are explained by themselves."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and not hasattr(hint, "makes"):
         yield hint
     for arg in get_args(hint):
         yield from _inside(arg)
@@ -120,7 +120,8 @@ def _inside(hint: Any) -> Iterator[type[Any]]:
 def type_words(hint: Any) -> str:
     """A type as a cell of a table: shared ones by name, with a link to where they are explained."""
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return f"[{hint.__name__}](#{hint.__name__.lower()})"
+        name = name_of(hint) if hasattr(hint, "makes") else hint.__name__  # a plugin has its own place
+        return f"[{name}](#{name.lower().replace('.', '')})"
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         name = next((QUANTITIES[extra][0] for extra in args[1:] if isinstance(extra, Quantity)), None)

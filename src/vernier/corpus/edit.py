@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
 import pyarrow as pa
 
 from vernier.core import tables
+from vernier.core.shard import Shard
+
+Edit = Callable[[str], tuple[str, Mapping[str, int]]]  # a text -> the new one, and what was done to it, counted by name
+
+
+def edited(shard: Shard, edits: Sequence[Edit]) -> Iterator[pa.Table]:
+    """The documents of a shard with each text edited, one edit after the other; all is counted in `left_out`."""
+    for batch in shard.batches("corpus", shard.columns("corpus")):
+        texts: list[str] = []
+        for text in batch.column("text").to_pylist():
+            for edit in edits:
+                text, counts = edit(text)
+                shard.left_out.update(counts)
+            texts.append(text)
+        yield with_texts(batch, texts)
 
 
 def with_texts(table: pa.Table, texts: Sequence[str]) -> pa.Table:

@@ -11,14 +11,15 @@ near the root. Code stands as in its `<pre>`, without fences; a row of a table i
 
 Pages are hostile. They are read in a child process (`vernier.exec.guard`) which the kernel ends when one takes too
 much time or memory. Such a page keeps its row with no text and says why in `failed`; its HTML is in the corpus that
-was read. `timeout` and `memory` depend on the machine; all else depends on the pages alone, whatever the number of
-workers and the cut of the shards.
+was read. Where more of them failed than `max_bad` puts up with, the run stops behind this stage. `timeout` and
+`memory` depend on the machine; all else depends on the pages alone, whatever the number of workers and the cut of the
+shards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, ClassVar, Literal
 
@@ -28,6 +29,7 @@ from vernier.core import tables
 from vernier.core.config import Bytes
 from vernier.core.errors import RecipeError
 from vernier.core.shard import Shard
+from vernier.corpus import records
 from vernier.exec.guard import Answer, Guard, Limits
 
 COLUMNS = ("title", "page_date", "language_hint", "links", "failed")
@@ -51,11 +53,13 @@ class Extract:
     seconds    of CPU time that a page may take
     memory     bytes that a page may take
     max_bytes  of HTML: a page that is longer is not read
+    max_bad    pages that failed that are put up with; those that are `empty` do not count
     """
 
     version: ClassVar[int] = 1
     makes: ClassVar[str] = "corpus"
     takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+    drops: ClassVar[tuple[str, ...]] = ("empty",)
 
     by: Literal["cascade", "resiliparse", "trafilatura"] = "cascade"
     enough: int = 200  # F1 on the annotated pages is 0.794 to 0.796 for 50 to 200
@@ -64,12 +68,14 @@ class Extract:
     seconds: int = 10
     memory: Bytes = 1_000_000_000
     max_bytes: Bytes = 20_000_000  # as MAX_FILE_SIZE of trafilatura
+    max_bad: records.MaxBad = field(default=records.MaxBad(), metadata={"key": False})
 
     def __post_init__(self) -> None:
         if self.by != "trafilatura" and (self.fast or self.favor != "balance"):
             raise RecipeError("`favor` and `fast` are settings of trafilatura", found=f"by: {self.by}")
         if self.by != "cascade" and self.enough != Extract.enough:
             raise RecipeError("`enough` is a setting of the cascade", found=f"by: {self.by}")
+        records.check_max_bad(self.max_bad)
         for name in ("enough", "seconds", "memory", "max_bytes"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"`{name}` is too small", found=str(getattr(self, name)), expected="1 or more")

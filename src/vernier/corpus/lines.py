@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from vernier.core.lines import Judge, Limits, names
 from vernier.core.shard import Shard
-from vernier.corpus.edit import with_texts
+from vernier.corpus.edit import Edit, edited
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,15 @@ class Lines:
         names(self.rules)
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
+        return edited(shard, [self.edit()])
+
+    def edit(self) -> Edit:
+        """What is done to a text, and counted of it."""
         judge = Judge(self.rules, self.limits)
-        for batch in shard.batches("corpus", shard.columns("corpus")):
-            judged = [judge.judge(text) for text in batch.column("text").to_pylist()]
-            for one in judged:
-                shard.left_out.update({f"lines.{name}": n for name, n in one.lines.items()})
-                shard.left_out.update({f"words.{name}": n for name, n in one.words.items()})
-            yield with_texts(batch, [one.text for one in judged])
+
+        def without_lines(text: str) -> tuple[str, dict[str, int]]:
+            judged = judge.judge(text)
+            lines = {f"lines.{name}": n for name, n in judged.lines.items()}
+            return judged.text, lines | {f"words.{name}": n for name, n in judged.words.items()}
+
+        return without_lines

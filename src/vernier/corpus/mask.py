@@ -18,7 +18,7 @@ import pyarrow as pa
 from vernier.core import personal
 from vernier.core.errors import RecipeError, StageError
 from vernier.core.shard import Shard
-from vernier.corpus.edit import with_texts
+from vernier.corpus.edit import Edit, edited
 
 PASSES = 16  # a placeholder may set free what stood beside it: looked at again until nothing is found
 
@@ -58,20 +58,23 @@ class Mask:
         return {kind: text for kind, text in found.items() if text is not None}
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
-        """Raises RecipeError for an unknown region or a placeholder that would be masked itself."""
+        return edited(shard, [self.edit()])
+
+    def edit(self) -> Edit:
+        """What is done to a text, and counted of it. Raises RecipeError for an unknown region, or for a placeholder
+        that would be masked itself."""
         kinds = self.placeholders
         if "phone" in kinds:
             personal.check_region(self.region)
         for kind, placeholder in kinds.items():
             if personal.find(placeholder, kinds, self.region):
                 raise RecipeError("a placeholder would be masked itself", where=kind, found=repr(placeholder))
-        for batch in shard.batches("corpus", shard.columns("corpus")):
-            texts: list[str] = []
-            for text in batch.column("text").to_pylist():
-                masked, counts = mask(text, kinds, self.region)
-                texts.append(masked)
-                shard.left_out.update({f"masked.{kind}": n for kind, n in counts.items()})
-            yield with_texts(batch, texts)
+
+        def masked(text: str) -> tuple[str, dict[str, int]]:
+            text, counts = mask(text, kinds, self.region)
+            return text, {f"masked.{kind}": n for kind, n in counts.items()}
+
+        return masked
 
 
 def mask(text: str, kinds: Mapping[str, str], region: str) -> tuple[str, Counter[str]]:

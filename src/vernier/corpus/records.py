@@ -28,7 +28,7 @@ _ROUNDED = re.compile(rb"[:\[,]-?\d[\d.]*e\+?\d\d")
 
 @dataclass(frozen=True)
 class MaxBad:
-    """How many quarantined records a stage puts up with: the larger of the two.
+    """How many bad records (of an extraction: pages) a stage puts up with: the larger of the two.
 
     share     of all records
     at_least  a number of records
@@ -91,6 +91,11 @@ def check_limits(shard: int, max_bad: MaxBad) -> None:
     """Raises RecipeError if a limit makes no sense."""
     if shard <= 0:
         raise RecipeError("`shard` must be a positive number of bytes", found=str(shard))
+    check_max_bad(max_bad)
+
+
+def check_max_bad(max_bad: MaxBad) -> None:
+    """Raises RecipeError if the limit makes no sense."""
     if not 0 <= max_bad.share <= 1 or max_bad.at_least < 0:
         raise RecipeError(
             "`max_bad` is out of range",

@@ -162,8 +162,8 @@ class Wave:
         self.folder.record(node, artifact)
         fault.point("run.recorded")
         self.folder.log("stage_done", node=node.id, seconds=round(seconds, 3))
-        if prepared.shape == "reader":
-            _check_read(node, artifact.shards)
+        if prepared.shape == "reader" or hasattr(node.plugin, "max_bad"):
+            _check_loss(prepared, artifact.shards)
 
 
 @dataclass(frozen=True)
@@ -235,34 +235,40 @@ def _rows_of(prepared: Prepared, shards: Sequence[ShardRef]) -> str:
     return prepared.inputs.rows_of if prepared.shape != "build" else ""
 
 
-def _check_read(node: Node, shards: Sequence[ShardRef]) -> None:
-    """Stop when too much of the input was bad. Everything read is committed: raising a limit reads nothing again."""
-    plugin, counts = node.plugin, add_counts(dict(shard.counts) for shard in shards)
-    drops, rows = getattr(plugin, "drops", ()), counts.get("rows", 0)
-    by_reason = {name.removeprefix("quarantined."): n for name, n in counts.items() if name.startswith("quarantined.")}
+def _check_loss(prepared: Prepared, shards: Sequence[ShardRef]) -> None:
+    """Stop when too much was bad: records that a reader put into quarantine, rows that a map had to leave without text.
+
+    All of it is committed: raising a limit does nothing again.
+    """
+    node, plugin, reader = prepared.node, prepared.node.plugin, prepared.shape == "reader"
+    counts = add_counts(dict(shard.counts) for shard in shards)
+    kind, drops, rows = "quarantined" if reader else "failed", getattr(plugin, "drops", ()), counts.get("rows", 0)
+    by_reason = {name.removeprefix(f"{kind}."): n for name, n in counts.items() if name.startswith(f"{kind}.")}
     wrong = {reason: n for reason, n in by_reason.items() if reason not in drops}
     bad, reasons = sum(wrong.values()), ", ".join(f"{n} {reason}" for reason, n in wrong.items())
-    where = (
-        f"stage {node.id}: {', '.join(sorted({s.facts['unit'] for s in shards if s.counts.get('quarantined')})[:3])}"
-    )
-    if counts.get("quarantined.truncated") and plugin.on_truncated == "stop":
+    in_it = [(i, shard) for i, shard in enumerate(shards) if any(shard.counts.get(f"{kind}.{why}") for why in wrong)]
+    where = f"stage {node.id}: {', '.join(sorted({s.facts.get('unit', f'shard {i}') for i, s in in_it})[:3])}"
+    if reader and counts.get("quarantined.truncated") and plugin.on_truncated == "stop":
         raise DataError(
             "a compressed file ends too early",
             where=where,
             found=f"{rows} rows read and kept; quarantined: {reasons}",
             do="get the file again, or accept the loss with `on_truncated: keep` (nothing is read twice)",
         )
-    allowed = max(plugin.max_bad.at_least, plugin.max_bad.share * (rows + bad))
+    records = rows + bad if reader else rows
+    allowed = max(plugin.max_bad.at_least, plugin.max_bad.share * records)
     if bad > allowed:
+        most = max(wrong, key=lambda reason: wrong[reason])
+        look = f"vernier show RUN {node.id} --bad" + ("" if reader else f" --reason {most}")
         raise DataError(
-            f"{bad} of {rows + bad} records can not be used",
+            f"{bad} of {records} records can not be used" if reader else f"{bad} of {records} rows failed",
             where=where,
             found=reasons,
             expected=f"at most {allowed:.0f} (`max_bad`: {plugin.max_bad})",
-            do=f"look at them with `vernier show RUN {node.id} --bad`, then mend the data, or allow "
-            f"more: `--set {node.stage}.with.max_bad.share=0.5`",
+            do=f"look at them with `{look}`, then mend the data{'' if reader else ' or the settings'}, or allow more: "
+            f"`--set {node.stage}.with.max_bad.share=0.5` (nothing is {'read' if reader else 'done'} twice)",
         )
-    if rows == 0:
+    if reader and rows == 0:
         raise DataError(
             "the corpus is empty",
             where=f"stage {node.id}",
