@@ -111,6 +111,13 @@ TASKS = {
         10_000_000,
         "a hundred million texts that are known are not its use: these seconds are measured ones, times the rows",
     ),
+    "unique": Task(
+        "one of each text",
+        {
+            "found": stage("select.duplicates", ROWS),
+            "keep": stage("select.unique", {**ROWS, "duplicates": "found"}),
+        },
+    ),
     "combine_gumbel": Task(
         "30 % of the documents by the sum of two standardised scores, at temperature 2",
         {

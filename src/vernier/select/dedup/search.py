@@ -257,7 +257,7 @@ class Search:
 
     def _stretches(self, feature: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         """Stretches of documents whose features take an eighth of the memory: then the pages are given back."""
-        bytes_before = np.concatenate([[0], np.cumsum(self.features.sizes(feature))])
+        bytes_before: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.features.sizes(feature))])
         first = 0
         while first < len(feature):
             last = int(np.searchsorted(bytes_before, bytes_before[first] + self.memory // 8, side="right"))
