@@ -260,7 +260,7 @@ class Search:
         bytes_before: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.features.sizes(feature))])
         first = 0
         while first < len(feature):
-            last = int(np.searchsorted(bytes_before, bytes_before[first] + self.memory // 8, side="right"))
+            last = int(np.searchsorted(bytes_before, int(bytes_before[first]) + self.memory // 8, side="right"))
             last = min(max(last - 1, first + 1), len(feature))
             yield first, last
             first = last
