@@ -61,7 +61,7 @@ def test_campaign(tmp_path: Path, source: Path, reference: Reference, starter: S
         kills={"random instants": len(rows), "fault points": len(points)},
         reruns=sum(row["target"] != "worker" for row in table),
     )
-    save(found | {"command": "python -m pytest -q -m crash tests/crash"}, small=False)
+    save(found | {"command": "python -m pytest -q -m crash tests/crash/test_campaign.py"}, small=False)
     assert all(one["holds"] for one in found["verdict"])
 
 

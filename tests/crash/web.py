@@ -25,7 +25,11 @@ stages:
   text:     {do: corpus.extract, in: {corpus: pages}, on: {workers: N}}
   lines:    {do: corpus.boilerplate, in: {corpus: text}, with: {documents: 4, entries: 150}, on: {workers: N}}
   language: {do: score.language, in: {corpus: lines}, on: {workers: 1}}
-  english:  {do: select.threshold, in: {corpus: lines, a: language}, with: {by: a.p_en, at_least: 0.65}, on: {workers: N}}
+  english:
+    do: select.threshold
+    in: {corpus: lines, a: language}
+    with: {by: a.p_en, at_least: 0.65}
+    on: {workers: N}
   signals:  {do: score.signals, in: {corpus: lines}, on: {workers: 1}}
   keep:
     do: select.rules
@@ -45,11 +49,10 @@ KINDS = {
     "clean": "materialise",
 }
 WEB_IDS = Counter(f"urn:x:{name}" for name in [*range(NUM_PAGES), *(f"s{n}" for n in range(NUM_SMALL))])
-_DRAWN = {
-    "N": "scale lens clock map letter river harbour engine garden mirror bridge library signal winter copper".split(),
-    "V": "measured painted moved counted written found carried opened compared repaired described closed".split(),
-    "A": "small heavy silent old careful narrow distant bright patient broken gentle curious".split(),
-}
+NOUNS = "scale lens clock map letter river harbour engine garden mirror bridge library signal winter copper"
+VERBS = "measured painted moved counted written found carried opened compared repaired described closed"
+ADJECTIVES = "small heavy silent old careful narrow distant bright patient broken gentle curious"
+_DRAWN = {"N": NOUNS.split(), "V": VERBS.split(), "A": ADJECTIVES.split()}
 _FORMS = (
     "The N of the N was V with a A N that they have V.",
     "We V the A N and the N, but it is not to be V by a N.",
