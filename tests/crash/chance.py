@@ -11,36 +11,48 @@ import signal
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.crash.world import PATIENCE_S, Driver, Place, Reference, guarded, processes, wait_for_orphans
 
 TARGETS = ("driver", "worker", "group")
+HALFWAY = 0.15  # of a stage's time: most of it passes before the first shard is committed (measured: 0.85)
 TRIED_AGAIN = re.compile(r"stage (\S+), shard (\S+): its worker ended with signal 9 \(SIGKILL\); try 2 of 3")
 Start = Callable[[Place, list[str], dict[str, str]], Driver]
 
 
+class Aim(NamedTuple):
+    """A stage; `halfway`: not before a unit of it is half done, which is an archive with a shard of it committed."""
+
+    stage: str
+    halfway: bool = False
+
+
 def strike(
-    rng: random.Random, place: Place, reference: Reference, start: Start, stage: str, target: str
+    rng: random.Random, place: Place, reference: Reference, start: Start, aim: Aim, target: str
 ) -> dict[str, Any] | None:
-    """Run in an empty place, kill at a random instant of `stage`, run to the end, check.
+    """Run in an empty place, kill at a random instant of a stage, run to the end, check.
 
     Returns what happened; None if the run, or the worker, ended before the kill: that does not count.
+    `units_half_done` of a run that lost a worker alone is what they were a moment before.
     """
     points = place.folder / "points.jsonl"
     driver = start(place, place.argv(), {"VERNIER_FAULT_LOG": str(points)})
     began = time.monotonic()
-    delay = rng.random() * reference.spans[stage]
+    delay = rng.random() * reference.spans[aim.stage] * (HALFWAY if aim.halfway else 1)
     until = began + PATIENCE_S
-    while not any(e["event"] == "stage" and e["node"] == stage for e in place.events()):
+    while not any(e["event"] == "stage" and e["node"] == aim.stage for e in place.events()):
         assert driver.poll() is None and time.monotonic() < until, driver.words()
+        time.sleep(0.002)
+    while aim.halfway and not reference.half_done(place) and place.stage_at_work() == aim.stage:
+        assert time.monotonic() < until, driver.words()
         time.sleep(0.002)
     time.sleep(delay)
     victims = [driver.pid]
     if target == "worker":
         victims = [pid for pid, parent, _ in processes() if parent == driver.pid]
     ended = driver.poll() is not None or not victims
-    guards = len(guarded(driver.pid))
+    guards, half_done = len(guarded(driver.pid)), len(reference.half_done(place))
     at_s = time.monotonic() - began
     if not ended:
         try:
@@ -52,9 +64,10 @@ def strike(
     assert target != "worker" or code == 0, driver.words()
     if ended or (target != "worker" and (code != -signal.SIGKILL or place.events()[-1]["event"] == "run_done")):
         return None
-    row = {"target": target, "aimed_at": stage, "after_s": round(at_s, 3), **at_work(place, points, driver.words())}
+    row = {"target": target, "aimed_at": aim.stage, "after_s": round(at_s, 3), **at_work(place, points, driver.words())}
     undone = reference.undone(place)
-    row["units_left"], row["units_half_done"] = reference.num_distinct(undone), len(reference.half_done(place))
+    row["units_left"] = reference.num_distinct(undone)
+    row["units_half_done"] = half_done if target == "worker" else len(reference.half_done(place))
     if target == "worker":
         tries = len(TRIED_AGAIN.findall(driver.words()))
         if not tries:
@@ -94,7 +107,7 @@ def at_work(place: Place, points: Path, words: str) -> dict[str, Any]:
 def campaign(
     rng: random.Random,
     kills: int,
-    stages: list[str],
+    stages: Sequence[Aim],
     folder: Path,
     make: Callable[[Path], Place],
     reference: Reference,
@@ -106,11 +119,11 @@ def campaign(
     kinds = kinds or reference.shapes
     rows: list[dict[str, Any]] = []
     hit: set[str] = set()
-    wanted = {kinds[stage] for stage in stages}
+    wanted = {kinds[aim.stage] for aim in stages}
     drawn = 0
     while len(rows) < kills or not wanted <= hit:
         assert drawn < 4 * kills + 20, f"kills come too late: {len(rows)} of {drawn} counted, in {sorted(hit)}"
-        aims = stages if len(rows) < kills else [s for s in stages if kinds[s] not in hit]
+        aims = stages if len(rows) < kills else [one for one in stages if kinds[one.stage] not in hit]
         aim = aims[drawn % len(aims)]
         target = TARGETS[(drawn + drawn // len(TARGETS)) % len(TARGETS)]
         place = make(folder / str(drawn))

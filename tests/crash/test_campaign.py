@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bench.measure import result, save
-from tests.crash.chance import campaign, verdict
+from tests.crash.chance import Aim, campaign, verdict
 from tests.crash.test_points import IN_DRIVER, IN_WORKERS, run_on
 from tests.crash.world import QUICK, TORCH, Fault, Place, Reference, Starter
 
@@ -30,7 +30,7 @@ def test_campaign(tmp_path: Path, source: Path, reference: Reference, starter: S
     quick = campaign(
         rng,
         WITHOUT_TORCH,
-        list(reference.shapes),
+        [Aim(stage) for stage in reference.shapes],
         tmp_path / "quick",
         lambda folder: Place.make(folder, source),
         reference,
@@ -40,7 +40,7 @@ def test_campaign(tmp_path: Path, source: Path, reference: Reference, starter: S
     heavy = campaign(
         rng,
         WITH_TORCH,
-        ["small", "nll", "again", "test"],
+        [Aim(stage) for stage in ("small", "nll", "again", "test")],
         tmp_path / "torch",
         lambda folder: Place.make(folder, source, recipe=QUICK + TORCH),
         trained,

@@ -178,9 +178,9 @@ class Reference:
         return {unit for unit, keys in self.units.items() if not done.issuperset(keys)}
 
     def half_done(self, place: Place) -> set[tuple[str, str]]:
-        """Those of which another shard has one."""
+        """The units of which some shards have a done record, and others have none."""
         done = place.done()
-        return {unit for unit in self.undone(place) if not done.isdisjoint(self.units[unit])}
+        return {unit for unit, keys in self.units.items() if 0 < len(done.intersection(keys)) < len(set(keys))}
 
     def num_distinct(self, units: set[tuple[str, str]]) -> int:
         """How many units these are, if what two stages have in common counts once."""
