@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-BATCH = 200  # cases of one run of hypothesis, which begins each with small ones
+BATCH = 100  # cases of one run of hypothesis, which begins each with small ones
 Edit = tuple[str, float, bytes]
 
 
