@@ -37,13 +37,13 @@ bench: $(READY)
 	$(BIN)/python bench/make_results.py --commands | sed 's|^python|$(BIN)/python|' | bash -ex
 	$(BIN)/python bench/make_results.py
 
-# The long campaign of kills (`make test` holds a short one).
+# The long campaigns of kills (`make test` holds short ones).
 crash: $(READY)
 	$(BIN)/pytest -q -m crash
 
-# Five minutes of mutated input, for each test that reads what others wrote.
+# Five minutes of mutated input, in all, for what reads what others wrote; each test says how much it tried.
 fuzz: $(READY)
-	$(BIN)/pytest -q -m fuzz
+	$(BIN)/pytest -q -rP -m fuzz
 
 # The suite must be red on each of these patches.
 mutants: $(READY)

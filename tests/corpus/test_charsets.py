@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.corpus.drive import rows
+from tests.fuzz import Edit, edited, edits, for_seconds
 
 from vernier.corpus import charsets
 from vernier.corpus.charsets import charset_of, decoded, named
@@ -134,12 +137,42 @@ def test_what_is_no_character(data: bytes, encoding: str, text: str, invalid: in
     assert decoded(data, encoding) == charsets.Decoded(text, encoding, invalid)
 
 
-@given(st.binary(max_size=300), st.sampled_from([None, *charsets._ENCODINGS]))
-def test_any_bytes_become_text_without_surrogates_and_nul(data: bytes, declared: str | None) -> None:
+def check_bytes(data: bytes, changes: Sequence[Edit], declared: str | None) -> None:
+    """Text without NUL and surrogates, in an encoding that is one; what was not readable is counted."""
+    data = edited(data, changes)
     found = decoded(data, declared)
-    found.text.encode()
     assert "\0" not in found.text and 0 <= found.invalid <= max(len(data), 1)
     assert found.text.count("\ufffd") >= min(found.invalid, 1)
+    assert named(found.encoding) == found.encoding
+    assert decoded(codecs.BOM_UTF8 + found.text.encode(), declared) == charsets.Decoded(found.text, "utf-8", 0)
+
+
+TOKENS = [
+    *(b"<meta charset=", b"<meta http-equiv=content-type content='text/html; charset=", b"'>", b">", b"<!--", b"-->"),
+    *(name.encode() for name in ("utf-8", "utf-16le", "gbk", "iso-2022-jp", "shift_jis", "x-user-defined")),
+    *(b"<?xml version='1.0' encoding='", b"'?>", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    *(b"\0", b"\x1b$B", b"\x1b(B", b"\x81\x30", b"\xff", b"~{"),
+]
+BYTES: dict[str, st.SearchStrategy[Any]] = {
+    "data": st.one_of(
+        st.binary(max_size=300),
+        st.lists(st.sampled_from(TOKENS), max_size=12).map(b"".join),
+        st.sampled_from([f"<p>{text}".encode(c) for text, c in ((RUSSIAN, "cp1251"), (JAPANESE, "euc_jp"))]),
+    ),
+    "changes": edits(TOKENS),
+    "declared": st.sampled_from([None, *charsets._ENCODINGS]),
+}
+
+
+@given(**BYTES)
+def test_any_bytes_become_text(**case: Any) -> None:
+    check_bytes(**case)
+
+
+@pytest.mark.fuzz
+@pytest.mark.timeout(600)
+def test_any_bytes_become_text_for_long() -> None:
+    for_seconds(30, check_bytes, **BYTES)
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=200))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.corpus.drive import check_restarts, pieces
 from tests.corpus.warcs import SMALL, found, http, packed, record, response
+from tests.fuzz import Edit, edited, edits, for_seconds
 
 from vernier.core import tables
 from vernier.corpus.read_warc import ReadWarc
@@ -36,29 +37,14 @@ TOKENS = [
     b"9",
     b"HTTP/1.1 200 OK",
 ]
-edits = st.lists(
-    st.tuples(
-        st.sampled_from(["set", "cut", "double", "put"]),
-        st.floats(0, 1, exclude_max=True),
-        st.one_of(st.binary(min_size=1, max_size=20), st.sampled_from(TOKENS)),
-    ),
-    max_size=5,
-)
 forms = st.sampled_from(["plain", "gzip", "zstd", "solid"])
-orders = st.permutations(range(len(RECORDS)))
-
-
-def edited(data: bytes, changes: Sequence[tuple[str, float, bytes]]) -> bytes:
-    for kind, share, value in changes:
-        at = int(share * (len(data) + 1))
-        behind = at + len(value)
-        data = {
-            "set": data[:at] + value + data[behind:],
-            "cut": data[:at] + data[behind:],
-            "double": data[:behind] + data[at:],
-            "put": data[:at] + value + data[at:],
-        }[kind]
-    return data
+CHANGE: dict[str, st.SearchStrategy[Any]] = {
+    "form": forms,
+    "order": st.permutations(range(len(RECORDS))),
+    "changes": edits(TOKENS),
+    "most": st.sampled_from([50, 400, 1 << 20]),
+}
+RESTART: dict[str, st.SearchStrategy[Any]] = {"form": forms, "changes": edits(TOKENS), "piece": st.integers(1, 500)}
 
 
 def check(data: bytes, most: int) -> None:
@@ -73,21 +59,29 @@ def check(data: bytes, most: int) -> None:
         assert offsets, "bytes, and no word of them"
 
 
-@settings(max_examples=150)
-@given(form=forms, order=orders, changes=edits, most=st.sampled_from([50, 400, 1 << 20]))
-def test_any_change(form: str, order: list[int], changes: Any, most: int) -> None:
+def check_change(form: str, order: list[int], changes: Sequence[Edit], most: int) -> None:
     check(edited(packed([RECORDS[i] for i in order], form), changes), most)
 
 
-@settings(max_examples=25)
-@given(form=forms, changes=edits, piece=st.integers(1, 500))
-def test_reading_goes_on_where_it_stopped(form: str, changes: Any, piece: int) -> None:
+def check_restart(form: str, changes: Sequence[Edit], piece: int) -> None:
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(tables, "ROW_GROUP_TEXT", piece):
         path = Path(folder) / "x.warc.gz"
         path.write_bytes(edited(packed(RECORDS, form), changes))
         reader = ReadWarc(paths=[str(path)])
         pieces(reader)
         check_restarts(reader)
+
+
+@settings(max_examples=150)
+@given(**CHANGE)
+def test_any_change(**case: Any) -> None:
+    check_change(**case)
+
+
+@settings(max_examples=25)
+@given(**RESTART)
+def test_reading_goes_on_where_it_stopped(**case: Any) -> None:
+    check_restart(**case)
 
 
 @settings(max_examples=60)
@@ -130,21 +124,12 @@ def test_a_magic_number_inside_a_member_is_not_taken_for_one() -> None:
 
 
 @pytest.mark.fuzz
-@pytest.mark.timeout(3600)
-@settings(max_examples=50_000)
-@given(form=forms, order=orders, changes=edits, most=st.sampled_from([50, 400, 1 << 20]))
-def test_any_change_for_long(form: str, order: list[int], changes: Any, most: int) -> None:
-    check(edited(packed([RECORDS[i] for i in order], form), changes), most)
+@pytest.mark.timeout(600)
+def test_any_change_for_long() -> None:
+    for_seconds(60, check_change, **CHANGE)
 
 
 @pytest.mark.fuzz
-@pytest.mark.timeout(3600)
-@settings(max_examples=5_000)
-@given(form=forms, changes=edits, piece=st.integers(1, 500))
-def test_reading_goes_on_where_it_stopped_for_long(form: str, changes: Any, piece: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(tables, "ROW_GROUP_TEXT", piece):
-        path = Path(folder) / "x.warc.gz"
-        path.write_bytes(edited(packed(RECORDS, form), changes))
-        reader = ReadWarc(paths=[str(path)])
-        pieces(reader)
-        check_restarts(reader)
+@pytest.mark.timeout(600)
+def test_reading_goes_on_where_it_stopped_for_long() -> None:
+    for_seconds(60, check_restart, **RESTART)

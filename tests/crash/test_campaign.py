@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from bench.measure import result, save
-from tests.crash.chance import TARGETS, campaign
+from tests.crash.chance import Aim, campaign, verdict
 from tests.crash.test_points import IN_DRIVER, IN_WORKERS, run_on
-from tests.crash.world import Fault, Place, Reference, Starter
+from tests.crash.world import QUICK, TORCH, Fault, Place, Reference, Starter
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(4 * 3600)]
 SEED, WITHOUT_TORCH, WITH_TORCH = 0, 18, 12
@@ -30,7 +30,7 @@ def test_campaign(tmp_path: Path, source: Path, reference: Reference, starter: S
     quick = campaign(
         rng,
         WITHOUT_TORCH,
-        list(reference.shapes),
+        [Aim(stage) for stage in reference.shapes],
         tmp_path / "quick",
         lambda folder: Place.make(folder, source),
         reference,
@@ -40,9 +40,9 @@ def test_campaign(tmp_path: Path, source: Path, reference: Reference, starter: S
     heavy = campaign(
         rng,
         WITH_TORCH,
-        ["small", "nll", "again", "test"],
+        [Aim(stage) for stage in ("small", "nll", "again", "test")],
         tmp_path / "torch",
-        lambda folder: Place.make(folder, source, torch=True),
+        lambda folder: Place.make(folder, source, recipe=QUICK + TORCH),
         trained,
         starter.start_cold,
     )
@@ -51,31 +51,18 @@ def test_campaign(tmp_path: Path, source: Path, reference: Reference, starter: S
         *({"what": "random instant", **row} for row in rows),
         *({"what": "fault point", **row} for row in points),
     ]
-    kinds = {row["kind"] for row in rows} - {"none"}
     question = "Is a run that was killed, and run again, equal to one that was not, and is nothing done twice?"
     found = result(
         "crash",
         question,
         table,
-        [
-            demand("at least 30 kills at random instants", len(rows) >= 30, kills=len(rows)),
-            demand("one in every kind of stage", {"reader", "map", "fold", "build"} <= kinds, kinds=sorted(kinds)),
-            demand("driver, worker and group", {row["target"] for row in rows} == set(TARGETS)),
-            demand(
-                "every store equal to that of a run never killed, byte by byte", all(r["byte_equal"] for r in table)
-            ),
-            demand("only units without a done record redone", all(r["units_redone"] <= r["units_left"] for r in table)),
-        ],
+        verdict(rows, {"reader", "map", "fold", "build"}, table),
         seed=SEED,
         kills={"random instants": len(rows), "fault points": len(points)},
         reruns=sum(row["target"] != "worker" for row in table),
     )
-    save(found | {"command": "python -m pytest -q -m crash tests/crash"}, small=False)
+    save(found | {"command": "python -m pytest -q -m crash tests/crash/test_campaign.py"}, small=False)
     assert all(one["holds"] for one in found["verdict"])
-
-
-def demand(must: str, holds: bool, **more: Any) -> dict[str, Any]:
-    return {"must": must, "holds": holds, **more}
 
 
 def at_point(one: Fault, folder: Path, source: Path, reference: Reference, starter: Starter) -> dict[str, Any]:
@@ -101,7 +88,7 @@ def at_point(one: Fault, folder: Path, source: Path, reference: Reference, start
 
 
 def with_torch(folder: Path, source: Path, starter: Starter) -> Reference:
-    place = Place.make(folder, source, torch=True)
+    place = Place.make(folder, source, recipe=QUICK + TORCH)
     driver = starter.start_cold(place, place.argv())
     assert driver.wait() == 0, driver.words()
     return Reference.of(place)

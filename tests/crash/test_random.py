@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.crash.chance import campaign
+from tests.crash.chance import Aim, campaign
 from tests.crash.world import Place, Reference, Starter
 
 SHAPES = {"reader", "map", "fold", "build"}
@@ -19,7 +19,7 @@ def test_five_kills_at_random_times(tmp_path: Path, source: Path, reference: Ref
     rows = campaign(
         random.Random(2),
         len(stages),
-        stages,
+        [Aim(stage) for stage in stages],
         tmp_path,
         lambda folder: Place.make(folder, source),
         reference,

@@ -26,14 +26,17 @@ from vernier.core.store import Store
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE_S = 300.0
+OUTLIVES_S = 20.0  # a process, the one that started it: far more than a busy machine needs to end it
 NUM_SHORT, NUM_LONG = 60, 3
 # A shard ends at a row group of 4 MB, so a compressed file has several only with long documents in it.
 LONG_REPEATS = 180_000
 
+# Recipes are templates: STORE, DATA and N are filled in.
 QUICK = """\
 vernier: 1
 name: crash
 store: STORE
+plugins: [tests.crash.plugins]
 stages:
   clean: {do: corpus.read_jsonl, with: {paths: ["DATA/*.jsonl", "DATA/*.jsonl.zst"], shard: 4000}, on: {workers: N}}
   surf: {do: score.surface, in: {corpus: clean}, on: {workers: N}}
@@ -60,7 +63,6 @@ TORCH = """\
   again: {do: score.nll, in: {corpus: clean, selection: pool, model: small}, on: {workers: 1}}
   test: {do: evaluate.loss, in: {model: small, corpus: clean, selection: rand}, on: {workers: 1}}
 """
-PLUGINS = "plugins: [tests.crash.plugins]\n"
 
 
 def write_data(folder: Path) -> None:
@@ -92,12 +94,11 @@ class Place:
     out: Path
 
     @staticmethod
-    def make(folder: Path, data: Path, *, workers: int = 2, torch: bool = False, store: Path | None = None) -> Place:
+    def make(folder: Path, data: Path, *, recipe: str = QUICK, workers: int = 2, store: Path | None = None) -> Place:
         folder.mkdir(parents=True, exist_ok=True)
         store = store or folder / "store"
-        text = QUICK + (TORCH if torch else "")
-        text = text.replace("STORE", str(store)).replace("DATA", str(data)).replace("N}", f"{workers}}}")
-        (folder / "recipe.yaml").write_text(text.replace("stages:\n", f"{PLUGINS}stages:\n"))
+        text = recipe.replace("STORE", str(store)).replace("DATA", str(data)).replace("N}", f"{workers}}}")
+        (folder / "recipe.yaml").write_text(text)
         return Place(folder, folder / "recipe.yaml", store, folder / "run")
 
     def argv(self, *more: str) -> list[str]:
@@ -124,6 +125,10 @@ class Place:
         last: dict[str, Any] = next((e for e in reversed(self.events()) if e["event"].startswith("stage")), {})
         return last["node"] if last.get("event") == "stage" else None
 
+    def done(self) -> set[str]:
+        """Keys of the shards that have a done record."""
+        return {path.parent.name for path in self.store.glob("units/*/*/done.json")}
+
     def commits(self) -> dict[str, tuple[int, int]]:
         """Inode and time of each file of each unit that has a done record, and of all records."""
         found: dict[str, tuple[int, int]] = {}
@@ -145,10 +150,11 @@ class Reference:
     nodes: dict[str, Any]
     units: dict[tuple[str, str], list[str]]  # keys of the shards of each unit, in the order of the run
     shapes: dict[str, str]
+    ids: Counter[str]  # of the documents that the readers must find
     spans: dict[str, float] = field(default_factory=dict[str, float])  # seconds from a stage's start to its end
 
     @staticmethod
-    def of(place: Place) -> Reference:
+    def of(place: Place, ids: Counter[str] = ALL_IDS) -> Reference:
         run = Run.open(place.out)
         shapes = {node.id: shape_of(node.plugin) for node in load(place.recipe).nodes()}
         units: dict[tuple[str, str], list[str]] = {}
@@ -164,12 +170,17 @@ class Reference:
                 spans[event["node"]] = -event["time"]
             elif event["event"] == "stage_done":
                 spans[event["node"]] += event["time"]
-        return Reference(place, place.tree(), run.nodes, units, shapes, spans)
+        return Reference(place, place.tree(), run.nodes, units, shapes, ids, spans)
 
     def undone(self, place: Place) -> set[tuple[str, str]]:
         """The units of which a shard has no done record."""
-        done = {path.parent.name for path in place.store.glob("units/*/*/done.json")}
+        done = place.done()
         return {unit for unit, keys in self.units.items() if not done.issuperset(keys)}
+
+    def half_done(self, place: Place) -> set[tuple[str, str]]:
+        """The units of which some shards have a done record, and others have none."""
+        done = place.done()
+        return {unit for unit, keys in self.units.items() if 0 < len(done.intersection(keys)) < len(set(keys))}
 
     def num_distinct(self, units: set[tuple[str, str]]) -> int:
         """How many units these are, if what two stages have in common counts once."""
@@ -190,8 +201,10 @@ class Reference:
         assert [name for name in now if now[name] != self.tree[name]] == []
         run = Run.open(place.out)
         assert run.nodes == self.nodes
-        tables = [pq.read_table(path, columns=["id"]) for path in sorted((place.out / "clean").glob("*.parquet"))]
-        assert Counter(name for table in tables for name in table.column("id").to_pylist()) == ALL_IDS
+        readers = [stage for stage, shape in self.shapes.items() if shape == "reader"]
+        shards = [path for stage in readers for path in (place.out / stage).glob("*.parquet")]
+        tables = [pq.read_table(path, columns=["id"]) for path in shards]
+        assert Counter(name for table in tables for name in table.column("id").to_pylist()) == self.ids
         litter = [*place.out.rglob(".*"), *(place.out / "log" / "tmp").glob("*")]
         assert litter == [], "half-made links or records of a killed run"
 
@@ -227,7 +240,7 @@ class Starter:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=PROJECT,
-            env={**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+            env=_environment(),
             text=True,
         )
         self._codes: dict[int, int] = {}
@@ -247,7 +260,7 @@ class Starter:
             process = subprocess.Popen(
                 [sys.executable, "-c", "from vernier.cli import main; main()", *argv],
                 cwd=place.folder,
-                env={**os.environ, "PYTHONPATH": str(PROJECT), **(env or {})},
+                env={**_environment(), **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=words,
@@ -270,6 +283,11 @@ class Starter:
         return json.loads(self._zygote.stdout.readline())
 
 
+def _environment() -> dict[str, str]:
+    """That of these tests: the same sources, and the plugins among the tests."""
+    return {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
 def processes() -> list[tuple[int, int, int]]:
     """(pid, parent, group) of each process that is alive. Linux."""
     found: list[tuple[int, int, int]] = []
@@ -285,9 +303,29 @@ def processes() -> list[tuple[int, int, int]]:
     return found
 
 
+def guarded(driver: int) -> list[int]:
+    """The children of a driver's workers: those in which `vernier.exec.guard` has its work done."""
+    alive = [(pid, parent) for pid, parent, group in processes() if group == driver]
+    workers = {pid for pid, parent in alive if parent == driver}
+    return [pid for pid, parent in alive if parent in workers]
+
+
+def wait_for_orphans(group: int) -> float:
+    """Wait until each process of a group has its parent there, or is the first; returns the seconds that it took."""
+    began = time.monotonic()
+    while True:
+        alive = {pid: parent for pid, parent, of in processes() if of == group}
+        orphans = [pid for pid, parent in alive.items() if pid != group and parent not in alive]
+        waited = time.monotonic() - began
+        if not orphans:
+            return waited
+        assert waited < OUTLIVES_S, f"they outlive the one that started them: {orphans}"
+        time.sleep(0.005)
+
+
 def wait_for_group(group: int) -> None:
     """Wait until the last process of a group is gone: no worker may outlive its driver for long."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + OUTLIVES_S
     while left := [pid for pid, _, of in processes() if of == group]:
         assert time.monotonic() < until, f"workers outlive their driver: {left}"
         time.sleep(0.005)

@@ -13,12 +13,18 @@ from typing import Any
 
 import vernier.cli.look
 import vernier.core.recipe
+import vernier.corpus.boilerplate
+import vernier.corpus.extract
 import vernier.corpus.materialise
 import vernier.corpus.read_jsonl
+import vernier.corpus.read_warc
 import vernier.pipeline.export
 import vernier.pipeline.run
+import vernier.score.language
+import vernier.score.signals
 import vernier.score.surface
 import vernier.select.random
+import vernier.select.rules
 import vernier.select.slice
 import vernier.select.threshold
 import vernier.select.top_k

@@ -8,8 +8,8 @@ import sys
 import time
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fuzz import for_seconds
 
 from vernier.core.errors import SetupError, StageError
 from vernier.exec import guard as guard_module
@@ -104,12 +104,15 @@ def test_a_child_ends_with_its_parent() -> None:
     raise AssertionError("the child outlived its parent by ten seconds")
 
 
-@pytest.mark.fuzz
-@pytest.mark.timeout(300)
-@settings(max_examples=40)
-@given(st.lists(st.one_of(st.integers(-9, 9), st.sampled_from(sorted(ENDS))), max_size=12), st.integers(1, 5))
-def test_any_order_of_items_in_any_batches(items: list[int | str], batch: int) -> None:
+def check_answers(items: list[int | str], batch: int) -> None:
     wanted = [Answer(i * 2, None) if isinstance(i, int) else Answer(None, ENDS[i]) for i in items]
     with Guard(TASK, 2, Limits(1, 50 << 20)) as guard:
         found = [a for start in range(0, len(items), batch) for a in guard.answers(items[start : start + batch])]
     assert found == wanted
+
+
+@pytest.mark.fuzz
+@pytest.mark.timeout(600)
+def test_any_order_of_items_in_any_batches() -> None:
+    some = st.one_of(st.integers(-9, 9), st.sampled_from(sorted(ENDS)))
+    for_seconds(40, check_answers, items=st.lists(some, max_size=12), batch=st.integers(1, 5))
