@@ -1,9 +1,10 @@
 """MinHash keys for deduplication: `score.minhash` beside Daft, rensa and datatrove, in CPU-seconds and memory.
 
 All read the same Parquet shards, those of a Vernier corpus that was read before, and write 14 keys for each document:
-112 hash functions over 5 words in a row. Vernier's arm is `vernier run`, which also looks at what is there, starts
-workers, normalises the text, commits and checks every shard; what the others leave out is told in `dedup_peers.py`.
-datatrove takes a tenth of the corpus. Costs are those of the whole process tree, from start to end.
+112 hash functions over 5 words in a row. Vernier's arm is `vernier run`, which also looks at what is there, starts a
+worker (a second of CPU time for each, most of it numba's start), normalises the text, commits and checks every shard;
+what the others leave out is told in `dedup_peers.py`. datatrove takes a tenth of the corpus. Costs are those of the
+whole process tree, from start to end; the compiled code of Vernier is there from the run that makes the corpus ready.
 
 Vernier's memory is measured on a tenth of the corpus as well.
 
@@ -76,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a quick look at a small size; nothing is saved")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2, help="of Vernier; Daft and rensa take what cores they like")
+    parser.add_argument("--workers", type=int, default=1, help="of Vernier; Daft and rensa take what cores they like")
     parser.add_argument("--scratch", type=Path, help="where to work (about 3 GB); default: a temporary folder")
     given = parser.parse_args()
     size = SMALL if given.small else SIZE

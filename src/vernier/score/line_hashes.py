@@ -32,7 +32,8 @@ class LineHashes:
 
     unit       line: what line feeds part; paragraph: what a line of white space parts
     min_chars  least characters of a key's line after normalisation; above what FineWeb calls a short line
-    form       what is normalised before
+    form       what is normalised before: punctuation goes, digits become 0; settings that a `form` leaves out are those
+               of `score.minhash`
     """
 
     version: ClassVar[int] = 1

@@ -24,7 +24,8 @@ from vernier.core.shingles.form import Form, normalised
 class TextHash:
     """Columns `keys`, list<uint64>, one or none, and `check`, uint64, 0 where there is no key.
 
-    form  what is normalised before; by default white space, Unicode's normal form C and case
+    form  what is normalised before: white space, case, and to Unicode's normal form C; settings that `form` leaves out
+          are those of `score.minhash`
     """
 
     version: ClassVar[int] = 1

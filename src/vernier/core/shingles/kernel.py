@@ -1,4 +1,4 @@
-"""The compiled passes: texts in one form, their words, shingles and lines as sets of hashes, and what two sets share.
+"""The compiled passes: texts in one form, and their words, shingles and lines as sets of hashes.
 
 Hashes have 64 bits: two different words, shingles or lines have the same one once in 2^64 pairs. Everything goes
 through UTF-8 once, byte by byte; a byte above 0x7F makes the pass decode a code point and look up what it becomes.
