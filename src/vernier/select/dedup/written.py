@@ -35,7 +35,7 @@ def write(search: Search, out: Path) -> dict[str, Any]:
     for docs in search.numbers("SELECT doc FROM duplicates UNION SELECT of_ FROM duplicates ORDER BY 1", "doc"):
         for part, rows in search.documents.among(docs):
             ids = pa.array([one.tobytes() for one in part.shard.doc_ids()[rows]], pa.binary())
-            old = pa.array([part.old] * len(rows), pa.int16())
+            old = pa.repeat(pa.scalar(part.old, pa.int16()), len(rows))
             search.insert("ids", pa.table({"doc": part.start + rows, "id": ids, "old": old}))
     found = search.query(
         """SELECT duplicates.doc - ? AS row, mine.id AS doc_id, theirs.id AS duplicate_of, theirs.old AS old, likeness
