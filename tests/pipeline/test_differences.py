@@ -43,8 +43,8 @@ def test_what_stands_beside_it() -> None:
     before, after = "It was so, " * 20, " and so on." * 20
     (found,) = differences(f"{before}old{after}", f"{before}new one{after}")
     assert (found.one, found.other) == ("old", "new one")
-    assert found.before == "so, It was so, It was so, It was so, "
-    assert found.after == " and so on. and so on. and so on. and so on."
+    assert found.before == "It was so, " * 4
+    assert found.after == " and so on." * 4
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=40), st.lists(st.sampled_from("abcd"), max_size=40))
