@@ -133,6 +133,7 @@ def test_which_is_kept_is_a_rule_of_the_recipe(done: Run) -> None:
         assert sum(new) == 0 if arm == "first" else sum(new) > 0
 
 
+@pytest.mark.slow
 def test_a_new_corpus_against_an_old_one(tmp_path: Path, data: Path) -> None:
     """The old one's stages are not done again, and of the new one stays what is like nothing that is there."""
     every = records(data)
@@ -161,6 +162,7 @@ def test_a_new_corpus_against_an_old_one(tmp_path: Path, data: Path) -> None:
                 assert jaccard(one["text"], other["text"]) < LEAST
 
 
+@pytest.mark.slow
 def test_the_same_with_other_shards_workers_and_memory(tmp_path: Path, data: Path) -> None:
     every = records(data)
     for name, part in (("a", every[::2]), ("b", every[1::2])):
