@@ -1,7 +1,7 @@
 """What the pages say is done here: shell blocks run, Python blocks run, links lead somewhere.
 
-A page's blocks run in order in one folder that holds what they start from: `data/docs.jsonl`, a small corpus, and
-`data/pages.warc.gz`, twenty pages.
+A page's blocks run in order in one folder that holds what they start from: `data/docs.jsonl`, a small corpus,
+`data/pages.warc.gz`, twenty pages, and `data/may.jsonl` and `data/june.jsonl`, in which a speech is more than once.
 Lines that set up an environment (`make`, `pip`, `git` ...) are not run; `make` must name a target that exists. A block
 that is not to be run says so with `text` as its language.
 """
@@ -22,10 +22,18 @@ from tests.corpus.warcs import packed, response
 from vernier.core.recipe import load
 
 PROJECT = Path(__file__).parent.parent.parent
-PAGES = ("README.md", "docs/tour.md", "docs/extend.md", "docs/adapters.md", "docs/web.md")
+PAGES = ("README.md", "docs/tour.md", "docs/extend.md", "docs/adapters.md", "docs/web.md", "docs/dedup.md")
 BLOCK = re.compile(r"^```(\w+)(?: +(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SET_UP = ("make ", "pip ", "git ", "cd ", ". ")
 STORY = "The harbour was quiet that morning, and the old captain told us of the ships that he had seen. "
+SPEECH = (  # A. Lincoln at Gettysburg, 1863: the Bliss copy, in which the Hay copy has other words here and there
+    "Four score and seven years ago our fathers brought forth on this continent, a new nation, conceived in Liberty, "
+    "and dedicated to the proposition that all men are created equal. Now we are engaged in a great civil war, testing "
+    "whether that nation, or any nation so conceived and so dedicated, can long endure. We are met on a great "
+    "battle-field of that war. We have come to dedicate a portion of that field, as a final resting place for those "
+    "who here gave their lives that that nation might live. It is altogether fitting and proper that we should do this."
+)
+OTHERS = {"forth on": "forth, upon", "portion of that field": "portion of it", "met on": "met here on"}
 LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
 
 
@@ -44,6 +52,10 @@ def folder(tmp_path: Path) -> Path:
         for i in range(60)
     ]
     (tmp_path / "data" / "docs.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    spoken = [SPEECH, *(SPEECH.replace(*other) for other in OTHERS.items()), STORY * 2]
+    for name, some in (("may", (0, 1, 4)), ("june", (0, 2, 3, 4))):
+        told = [json.dumps({"id": f"{name}-{i}", "text": spoken[i], "domain": "prose"}) for i in some]
+        (tmp_path / "data" / f"{name}.jsonl").write_text("\n".join(told) + "\n", encoding="utf-8")
     pages = [response(i, f"<html><body><p>{STORY * (1 + i % 3)}</p></body></html>".encode()) for i in range(20)]
     (tmp_path / "data" / "pages.warc.gz").write_bytes(packed(pages))
     return tmp_path

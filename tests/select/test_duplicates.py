@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.select.world import World, doc_id
 
+from vernier.core.artifact import DUPLICATES
 from vernier.core.errors import RecipeError
 from vernier.core.shard import Inputs
 from vernier.core.shingles.sets import containment, jaccard, lines_of
@@ -30,7 +31,6 @@ from vernier.select.dedup.alike import Likeness
 from vernier.select.dedup.documents import Documents
 from vernier.select.dedup.order import Order
 from vernier.select.dedup.search import Search
-from vernier.select.dedup.written import FILE
 from vernier.select.duplicates import Duplicates
 from vernier.select.unique import Unique
 from vernier.testing.make import make_folder
@@ -167,8 +167,8 @@ def found(
     plugin.check(inputs)
     given.check_aligned(Duplicates.apart)
     facts = plugin.build(given, folder)
-    assert [path.name for path in folder.iterdir()] == [FILE]
-    rows = pq.read_table(folder / FILE).to_pylist()
+    assert [path.name for path in folder.iterdir()] == [DUPLICATES]
+    rows = pq.read_table(folder / DUPLICATES).to_pylist()
     assert [row["doc_id"] for row in rows] == [doc_id(row["row"]) for row in rows]
     return {row["row"]: (row["duplicate_of"], row["likeness"]) for row in rows}, facts
 
@@ -183,7 +183,7 @@ def test_a_chain_is_no_cluster(world: World, tmp_path: Path) -> None:
     got, facts = found(world, tmp_path / "out", Duplicates(), corpus=chain(world, texts), keys=minhash(world, texts))
     assert got == {1: (doc_id(0), 9 / 11)}
     assert (facts["documents"], facts["duplicates"], facts["originals"]) == (3, 1, 1)
-    assert facts["largest"] == [{"doc_id": doc_id(0).hex(), "duplicates": 1}]
+    assert facts["largest"] == [{"doc_id": doc_id(0).hex(), "old": None, "duplicates": 1}]
     assert json.loads(json.dumps(facts)) == facts
 
 
@@ -264,7 +264,7 @@ def test_threads_and_memory_do_not_show(world: World, tmp_path: Path, monkeypatc
     for threads, memory in ((1, 2 << 30), (3, 256 << 20)):
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         _, facts = found(world, tmp_path / str(threads), Duplicates(at_least=0.5, memory=memory), **inputs)
-        made.append(((tmp_path / str(threads) / FILE).read_bytes(), facts))
+        made.append(((tmp_path / str(threads) / DUPLICATES).read_bytes(), facts))
     assert made[0] == made[1]
     assert made[0][1]["duplicates"] > 50
 

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from vernier.core import tables
+from vernier.core.artifact import DUPLICATES
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.score.minhash import MinHash
-from vernier.select.dedup.written import FILE
 from vernier.select.duplicates import Duplicates
 from vernier.testing import make
 
@@ -66,7 +66,7 @@ def search(store: Store, folder: Path, plugin: Duplicates, **inputs: Any) -> tup
     """The rows that are duplicates, and the account."""
     folder.mkdir()
     facts = plugin.build(Inputs(store.url, inputs), folder)
-    return pq.read_table(folder / FILE).column("row").to_pylist(), facts
+    return pq.read_table(folder / DUPLICATES).column("row").to_pylist(), facts
 
 
 @pytest.mark.slow

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vernier.cli.copies import account, told
 from vernier.cli.rules import drawn
 from vernier.cli.verdict import conclusions, few, left_out, verdict
-from vernier.cli.words import count, outline, table
+from vernier.cli.words import CONTROL, count, line, outline, table
 from vernier.core.written import COMPARISON
+from vernier.report.duplicates import found
 from vernier.report.rules import spreads
 from vernier.report.words import size
 
 if TYPE_CHECKING:
     from vernier.core.run import Run
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # what a terminal would obey
 REASONS = 4  # by which rows were dropped, named in a line
 RunFolder = Annotated[Path, typer.Argument(help="A run folder (runs/NAME).", metavar="RUN")]
 
@@ -78,15 +78,19 @@ def show(
         print("\n" + table(("count", "rows"), artifact.counts.items()))
     if artifact.kind == "corpus" and "units" in artifact.stage:
         print(_records(artifact.counts))
-    for title, values in (("made by", artifact.stage), ("made from", wiring), ("facts", artifact.facts)):
+    copies = found(opened, node)
+    facts = {k: v for k, v in artifact.facts.items() if copies is None or k != "largest"}  # which has its own table
+    for title, values in (("made by", artifact.stage), ("made from", wiring), ("facts", facts)):
         told = {k: v for k, v in values.items() if title != "made by" or k not in ("units", "inputs")}
         if told:
             print(f"\n{title}\n{outline(told)}")
     for spread in spreads(opened, node):
         print(f"\n{drawn(spread)}")
+    if copies is not None:
+        print(f"\n{account(copies, opened.folder)}")
     for number, row in enumerate(_rows(opened, node, rows, bad=bad, kept=kept, reason=reason)):
-        line = json.dumps({k: _short(v) for k, v in row.items()}, ensure_ascii=False)
-        print("" if number else "\n", _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line), sep="")
+        told_of = json.dumps({k: _short(v) for k, v in row.items()}, ensure_ascii=False)
+        print("" if number else "\n", CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", told_of), sep="")
 
 
 def nodes_named(run: Run, name: str) -> list[str]:
@@ -160,10 +164,11 @@ def why(
         for name in ("id", "domain", "license"):
             if values.get(name) is not None:
                 print(f"  {name}: {values[name]}")
-        head = _CONTROL.sub("\ufffd", " ".join(place.text[:200].split()))
+        head = line(place.text[:200])
         print(f"  text: {head}{'...' if len(place.text) > 200 else ''}")
         for chapter in story(opened, place):
-            print(f"  {chapter.node}: {_tell(chapter.kind, chapter.values)}")
+            said = told(chapter.values["copies"]) if "copies" in chapter.values else _tell(chapter.kind, chapter.values)
+            print(f"  {chapter.node}: {said}")
 
 
 def summary(run: Run) -> str:
@@ -272,11 +277,13 @@ def _tell(kind: str, values: Mapping[str, Any]) -> str:
 
 
 def _by_rule(values: Mapping[str, Any]) -> str:
-    """What the rule that dropped a document measured, and its limit; nothing where no rule did."""
+    """What the rule that dropped a document measured, and its limit, or what it is a copy of; else nothing."""
     from vernier.core.rules import RULES
 
     if values.get("measured") is None:
         return ""
+    if values.get("duplicate_of") is not None:
+        return f" (of {values['duplicate_of'].hex()}, likeness {values['measured']:.4g})"
     return f" ({RULES[values['reason']].told(values['measured'], values['account']['limits'][values['reason']])})"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vernier.cli.words import table
 from vernier.core.rules import RULES
 from vernier.report.rules import Spread, Spreads
@@ -35,9 +38,14 @@ def _ends(one: Spread) -> tuple[str, str, str]:
 
 def histogram(one: Spread) -> str:
     """A character a bin, the cut before the first bin that begins at it or above; a bin with one document shows."""
-    most = max(1, int(one.counts.max()))
-    bars = [" " if n == 0 else BARS[min(len(BARS) - 1, int(len(BARS) * n / most))] for n in one.counts.tolist()]
+    drawn = bars(one.counts)
     if one.edges[0] <= one.limit <= one.edges[-1]:
         place = int((one.edges[:-1] < one.limit - 1e-9 * abs(one.limit)).sum())
-        bars.insert(place, CUT)
-    return "".join(bars)
+        drawn.insert(place, CUT)
+    return "".join(drawn)
+
+
+def bars(counts: NDArray[np.int64]) -> list[str]:
+    """A character a bin, as high as it is full; a bin with one document shows."""
+    most = max(1, int(counts.max()))
+    return [" " if n == 0 else BARS[min(len(BARS) - 1, int(len(BARS) * n / most))] for n in counts.tolist()]

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # what a terminal would obey
+
+
+def line(text: str) -> str:
+    """Text of a document for one line: white space as a space, without control characters."""
+    return CONTROL.sub("\ufffd", " ".join(text.split()))
 
 
 def count(number: int | None) -> str:
@@ -41,10 +49,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     width = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
     right = [bool(cells) and all(_is_number(c[i]) for c in cells) for i in range(len(head))]
 
-    def line(row: Sequence[str]) -> str:
+    def row_of(row: Sequence[str]) -> str:
         return "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, width, right, strict=True)).rstrip()
 
-    return "\n".join([line(head), line(["-" * w for w in width]), *(line(row) for row in cells)])
+    return "\n".join([row_of(head), row_of(["-" * w for w in width]), *(row_of(row) for row in cells)])
 
 
 def _is_number(cell: str) -> bool:

@@ -12,6 +12,7 @@ from vernier.core.tables import add_counts
 ALIGNED = ("corpus", "scores", "selection")  # kinds with one row for each row of a corpus
 DATA = "data.parquet"
 QUARANTINED = "quarantine.parquet"
+DUPLICATES = "duplicates.parquet"  # of results: the documents that are copies of others
 
 
 @dataclass(frozen=True)

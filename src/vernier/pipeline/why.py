@@ -18,6 +18,8 @@ from vernier.core.errors import RecipeError
 from vernier.core.measures import value_of
 from vernier.core.run import Run
 from vernier.corpus.materialise import copy_id
+from vernier.pipeline.copies import copies
+from vernier.pipeline.rows import row_of
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Rejected:
 @dataclass(frozen=True)
 class Chapter:
     """What one node says of the document: of a corpus made of others' rows, `shard` and the `rows` that it became; of
-    one with other texts in the same rows, the columns of its row but for the text."""
+    one with other texts in the same rows, the columns of its row but for the text; of a search for duplicates
+    `copies`."""
 
     node: str
     kind: str
@@ -99,6 +102,10 @@ def story(run: Run, place: Place) -> Iterator[Chapter]:
             if record["kind"] == "selection":
                 values |= {"account": dict(artifact.facts), **_measured(run, node, place)}
             yield Chapter(node, record["kind"], values)
+        elif record["kind"] == "results":
+            doc_id = place.values["doc_id"]
+            if (found := copies(run, node, place.rows_of, place.shard, place.row, doc_id)) is not None:
+                yield Chapter(node, "results", {"copies": found})
 
 
 def _measured(run: Run, node: str, place: Place) -> dict[str, Any]:
@@ -139,20 +146,6 @@ def _copies(ids: pa.ChunkedArray, document: bytes) -> Iterator[int]:
         if row < 0:
             return
         yield row
-
-
-def row_of(run: Run, artifact: Artifact, shard: int, row: int, columns: list[str] | None = None) -> dict[str, Any]:
-    """One row of a table: only the row group that holds it is read."""
-    ref = artifact.shards[shard]
-    store = run.store
-    with store.open(ref.data) as file:
-        metadata = tables.open_parquet(file).metadata
-        group, start = 0, 0
-        while row >= start + metadata.row_group(group).num_rows:
-            start += metadata.row_group(group).num_rows
-            group += 1
-        table = tables.read_columns(file, columns, where=store.path(ref.data), groups=[group])
-    return table.slice(row - start, 1).to_pylist()[0]
 
 
 def _search(run: Run, nodes: tuple[str, ...], artifact: Artifact, name: str) -> Iterator[Place]:

@@ -26,6 +26,19 @@ def read(shard: str, columns: Sequence[str]) -> pa.Table:
         return tables.read_columns(file, list(columns), where=shard)
 
 
+def open_file(run: Run, node: str, name: str) -> IO[bytes]:
+    """A file of a model or of results. Raises ResumeError if it is gone."""
+    path = run.folder / node / name
+    address = path.with_name(f"{name}.url")
+    return _open(address.read_text().strip() if address.exists() else str(path))
+
+
+def num_rows(shard: str) -> int:
+    """Rows of one shard, by its footer."""
+    with _open(shard) as file:
+        return tables.open_parquet(file).metadata.num_rows
+
+
 def columns(shard: str) -> list[str]:
     """The names of a shard's columns."""
     with _open(shard) as file:

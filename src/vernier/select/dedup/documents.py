@@ -22,11 +22,11 @@ NEW = ("corpus", "keys", "vectors", "within")
 
 @dataclass(frozen=True)
 class Part:
-    """A shard, and the number of its first document."""
+    """A shard, and the number of its first document. old: which earlier corpus it is of, from 0; None: of none."""
 
     shard: Shard
     start: int
-    old: bool
+    old: int | None
 
     def kept(self) -> NDArray[np.bool_]:
         """Which rows are looked at, bool [rows]."""
@@ -44,14 +44,14 @@ class Documents:
     def of(inputs: Inputs) -> Documents:
         """Raises RecipeError if the inputs of earlier corpora do not go together."""
         parts, start = list[Part](), 0
-        for earlier in _earlier(inputs):
+        for number, earlier in enumerate(_earlier(inputs)):
             for shard in earlier.shards():
-                parts.append(Part(shard, start, old=True))
+                parts.append(Part(shard, start, old=number))
                 start += shard.rows
         first_new = start
         own = replace(inputs, artifacts={n: a for n, a in inputs.artifacts.items() if n.partition("[")[0] not in OLD})
         for shard in own.shards():
-            parts.append(Part(shard, start, old=False))
+            parts.append(Part(shard, start, old=None))
             start += shard.rows
         return Documents(parts, first_new)
 

@@ -27,7 +27,7 @@ class Order:
     def of(self, part: Part, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """For some rows the place of their domain, int32 [n], smaller first, and a value, float64 [n], larger first."""
         places, values = np.zeros(len(rows), np.int32), np.zeros(len(rows))
-        if part.old:
+        if part.old is not None:
             return places, values
         if self.domains:
             codes, names = column_codes(part.shard, "domain")
