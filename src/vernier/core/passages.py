@@ -222,6 +222,7 @@ def load(folder: Path) -> Passages:
     return Passages(told["n"], told["shortest"], tasks, ids, tuple(told["lengths"]), *arrays)
 
 
+@lru_cache(maxsize=2)
 def names(folder: Path) -> list[tuple[str, str]]:
     """Task and id of each item in a folder. Raises DataError if it holds no passages."""
     _told(folder)

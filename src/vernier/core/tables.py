@@ -68,6 +68,7 @@ REASONS = {  # those of our own selectors, in the order of the column's dictiona
     "seen": "its text was seen before: what a model was tuned on, or is measured on",
     **rules.REASONS,
     "duplicate": "it is a copy of a document that is kept, or near enough: `duplicate_of` names it",
+    "contaminated": "it holds too much of an item of a benchmark",
 }
 RANK = pa.field("rank", pa.int64())  # optional: the order of preference, 0 first
 MEASURED = pa.field("measured", pa.float64())  # optional: of a dropped row, what the rule named as its reason measured
