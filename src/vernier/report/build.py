@@ -7,7 +7,20 @@ from pathlib import Path
 
 from vernier.core.run import Run
 from vernier.core.store import write_atomically
-from vernier.report import agreement, curves, documents, kept, leaderboard, ledger, plan, rules, scores, tasks, verdict
+from vernier.report import (
+    agreement,
+    contamination,
+    curves,
+    documents,
+    kept,
+    leaderboard,
+    ledger,
+    plan,
+    rules,
+    scores,
+    tasks,
+    verdict,
+)
 from vernier.report.page import page
 from vernier.report.parts import Section
 
@@ -20,6 +33,7 @@ SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     tasks.section,
     scores.section,
     rules.section,
+    contamination.section,
     kept.section,
     curves.section,
     agreement.section,
