@@ -301,7 +301,7 @@ def _common(made: Passages) -> NDArray[np.bool_]:
     return out
 
 
-def _firsts(row: NDArray[np.int64], item: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _firsts(row: NDArray[Any], item: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a pair stands first, equal ones being neighbours."""
     new = np.ones(len(row), bool)
     new[1:] = (row[1:] != row[:-1]) | (item[1:] != item[:-1])

@@ -144,7 +144,7 @@ def fill(known: Any, heads: Any, slots: Any, bits: Any) -> None:
 
 
 @compiled
-def place_of(head: np.uint64, bits: Any) -> int:
+def place_of(head: np.uint64, bits: Any) -> np.int64:
     return np.int64((head >> HALF) & np.uint64(len(bits) - 1))
 
 
@@ -155,7 +155,7 @@ def may_begin(head: np.uint64, bits: Any) -> bool:
 
 
 @compiled
-def number_of(value: np.uint64, known: Any, slots: Any) -> int:
+def number_of(value: np.uint64, known: Any, slots: Any) -> Any:
     """The number of a hash among the known ones; NONE if it is none."""
     mask = len(slots) - 1
     slot = np.int64(value & np.uint64(mask))

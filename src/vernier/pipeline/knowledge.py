@@ -24,9 +24,8 @@ def told(lineage: Lineage, models: Iterable[str]) -> list[str]:
     models   ids of nodes
     """
     models = list(models)
-    plugins = [
-        lineage.nodes[name].plugin for name in _behind(lineage, models, lambda label, kind: label not in KEPT_OUT)
-    ]
+    behind = _behind(lineage, models, lambda label, kind: label not in KEPT_OUT)
+    plugins = [lineage.nodes[name].plugin for name in behind]
     words = {word for plugin in plugins if hasattr(plugin, "told") for word in plugin.told()}
     read = _behind(lineage, models, lambda label, kind: label not in (TOKENIZER, *KEPT_OUT))
     trained_on = _behind(

@@ -141,7 +141,7 @@ def _held(run: Run, node: str, place: Place, values: dict[str, Any]) -> list[Hel
     names = passages.names(run.store.local_folder(run.artifact(inputs["benchmark"]).shards[0]))
     data = row_of(run, run.artifact(inputs["corpus"]), place.shard, place.row, ["text"])["text"].encode()
     rows = zip(*(values[name] for name in ("items", "found", "ngrams", "start", "end")), strict=True)
-    return [Held(*names[item], *numbers, data[numbers[2] : numbers[3]].decode()) for item, *numbers in rows]
+    return [Held(names[i][0], names[i][1], have, of, a, b, data[a:b].decode()) for i, have, of, a, b in rows]
 
 
 def _went_into(run: Run, node: str, shard: int, documents: dict[str, list[bytes]]) -> Chapter | None:

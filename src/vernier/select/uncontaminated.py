@@ -9,7 +9,7 @@ for nothing, stands in `evaluate.benchmark`. A dropped row has its overlap as `m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -85,9 +85,11 @@ class Uncontaminated:
         return Tally(tasks.tolist(), task_of, items, np.bincount(held, minlength=len(tasks)))
 
     def merge(self, parts: Sequence[Tally], state: Tally | None) -> tuple[Tally, bool]:
-        first = parts[0]
+        if not parts:
+            return Tally([], *(np.zeros(0, kind) for kind in (np.int64, bool, np.int64))), True
         items = np.logical_or.reduce([part.items for part in parts])
-        return Tally(first.tasks, first.task_of, items, sum(part.documents for part in parts)), True
+        documents = np.add.reduce([part.documents for part in parts])
+        return replace(parts[0], items=items, documents=documents), True
 
     def account(self, state: Tally) -> dict[str, Any]:
         """By task: its items, those that were found, and documents that were dropped for holding some."""
