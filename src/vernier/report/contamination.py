@@ -32,11 +32,10 @@ def _tables(run: Run, nodes: list[str]) -> Markup:
 
 def _table(run: Run, node: str) -> Markup:
     record = run.nodes[node]
-    not_looked_for: Mapping[str, int] = facts(run, record["inputs"]["benchmark"]).get("not_looked_for", {})
+    short: Mapping[str, int] = facts(run, record["inputs"]["benchmark"]).get("not_looked_for", {})
     rows = [
-        [task, one["items"], not_looked_for.get(task, 0), one["found"], percent(one["found"] / one["items"])]
-        + [one["documents"]]
-        for task, one in facts(run, node)[FACT].items()
+        [task, of["items"], short.get(task, 0), of["found"], percent(of["found"] / of["items"]), of["documents"]]
+        for task, of in facts(run, node)[FACT].items()
     ]
     dropped = record["counts"].get("dropped.contaminated", 0)
     head = ["task", "items", "not looked for", "found", "share found", "documents dropped that hold some"]
