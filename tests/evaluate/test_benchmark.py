@@ -122,6 +122,14 @@ def test_bad_settings(settings: dict[str, int]) -> None:
         Benchmark(tasks=["x.jsonl"], **settings)
 
 
+def test_a_selection_needs_its_corpus() -> None:
+    asked = Benchmark(tasks=["x.jsonl"])
+    with pytest.raises(RecipeError, match="selection of no corpus"):
+        asked.check({"selection"})
+    asked.check({"selection", "corpus"})
+    asked.check({"corpus"})
+
+
 def test_tasks_of_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task by name, its data set being a file, and one that asks for generated text."""
     pytest.importorskip("lm_eval")

@@ -23,7 +23,7 @@ words are also written by chance. With `at_least: 0` n = 6 drops every tenth doc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -63,6 +63,10 @@ class Benchmark:
         for name, value, least in (("n", self.n, 2), ("shortest", self.shortest, 1), ("common", self.common, 1)):
             if value < least:
                 raise RecipeError(f"`{name}` is too small", found=str(value), expected=f"{least} or more")
+
+    def check(self, given: Container[str]) -> None:
+        if "selection" in given and "corpus" not in given:
+            raise RecipeError("a selection of no corpus", found="`selection` alone", do="give input `corpus`, too")
 
     def units(self) -> Sequence[Unit]:
         """See `vernier.evaluate.sources`."""
