@@ -119,6 +119,7 @@ TASKS = {
             "found": stage("select.duplicates", ROWS),
             "keep": stage("select.unique", {**ROWS, "duplicates": "found"}),
         },
+    ),
     "uncontaminated": Task(
         "less than a fifth of every item of a benchmark",
         {"keep": stage("select.uncontaminated", {n: n for n in ("contamination", "benchmark")} | ROWS)},

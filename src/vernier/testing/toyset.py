@@ -26,8 +26,8 @@ from vernier.core.terms import Fitted, Term
 from vernier.corpus.pack import Pack
 from vernier.models import classifier, clusters
 from vernier.models.embed import fit
-from vernier.score.minhash import MinHash
 from vernier.score.contamination import columns
+from vernier.score.minhash import MinHash
 from vernier.score.signals import Signals
 from vernier.select.duplicates import Duplicates
 from vernier.testing.endpoint import toy_endpoint
