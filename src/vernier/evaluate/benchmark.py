@@ -13,11 +13,11 @@ With `n: 6` edited copies are found too. Of 100 planted items each, and the 0.2 
                            n = 13   n = 6
     put in whole               98      98
     without the answer         86      86
-    every 7th word dropped      0      90
+    some words dropped          0      90
     dropped for nothing         0       2   of 15,808 documents
 
 `shortest: 5` finds 92 of those without the answer and nothing more for nothing, in these 45 MB; but sentences of five
-words are also written by chance. With `at_least: 0` n = 6 drops every tenth document for nothing.
+words are also written by chance. With `at_least: 0` n = 6 drops 736 documents for nothing.
 """
 
 from __future__ import annotations

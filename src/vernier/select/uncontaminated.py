@@ -2,7 +2,7 @@
 
 Overlap is the share of an item's n-grams that a document has together. GPT-3 (arXiv 2005.14165, appendix C),
 lm-evaluation-harness and datatrove drop for a single n-gram (`at_least: 0`), which is right for n = 13; six words in a
-row every tenth clean document shares with some item. 0.2 serves n = 13 and n = 6: what they find, and what they drop
+row one clean document in twenty shares with some item. 0.2 serves n = 13 and n = 6: what they find, and what they drop
 for nothing, stands in `evaluate.benchmark`. A dropped row has its overlap as `measured`.
 """
 
