@@ -99,7 +99,7 @@ def dropped(known: Passages, share: float, texts: Sequence[str]) -> Dropped:
         found, last = known.find(pa.array(batch, pa.large_string())), -1
         for row, item, have, of, begin, end in zip(*(column.tolist() for column in found), strict=True):
             if row > last and have / of >= share:
-                text = batch[row].encode()[begin:end].decode()
+                text = str(batch[row]).encode()[begin:end].decode()
                 out.append((start + row, f"{known.tasks[item]} {known.ids[item]}", have / of, text))
             last = row
     return out
