@@ -67,6 +67,8 @@ def top_k(words: str, given: dict[str, Any], budget: dict[str, Any], **settings:
 EXTRAS: dict[str, dict[str, Any]] = {  # tables beside the scores, made for the tasks that take them
     "embeddings": {"do": "synthetic:Embeddings", "in": ROWS, "with": {"width": WIDTH}},
     "signals": {"do": "synthetic:Signals", "in": ROWS},
+    "contamination": {"do": "synthetic:Contamination", "in": ROWS},
+    "benchmark": {"do": "synthetic:Items", "in": ROWS},
 }
 MEAN_AND_DEVIATION = stage(
     "score.combine", {**ROWS, "scores": "scores"}, terms=[{"column": "score"}, {"column": "other"}]
@@ -117,6 +119,12 @@ TASKS = {
             "found": stage("select.duplicates", ROWS),
             "keep": stage("select.unique", {**ROWS, "duplicates": "found"}),
         },
+    ),
+    "uncontaminated": Task(
+        "less than a fifth of every item of a benchmark",
+        {"keep": stage("select.uncontaminated", {n: n for n in ("contamination", "benchmark")} | ROWS)},
+        10_000_000,
+        "its table would be larger than the scratch folder: these seconds are measured ones, times the rows",
     ),
     "combine_gumbel": Task(
         "30 % of the documents by the sum of two standardised scores, at temperature 2",

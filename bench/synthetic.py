@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from vernier.core import rng, tables
+from vernier.core.passages import Passages, Text
 from vernier.core.plugin import Piece, Unit
 from vernier.core.rules import cuts, needed
-from vernier.core.shard import Shard
+from vernier.core.shard import Inputs, Shard
 from vernier.corpus.records import MaxBad
 
 DOMAINS = ("web", "code", "forum", "news", "books", "papers", "law", "help")
@@ -25,6 +27,7 @@ SHARES = (0.30, 0.20, 0.15, 0.10, 0.08, 0.07, 0.05, 0.05)
 PER_SITE = 10  # documents, on average
 KINDS = 15  # as many as the fields of DataMan
 CENTRES = 1000
+ITEMS = 5000  # of a task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,41 @@ class Embeddings:
         vectors += centres[(rng.bits(ids, 0, "centre") % np.uint64(CENTRES)).astype(np.int64)]
         ends = np.arange(0, vectors.size + 1, self.width, dtype=np.int32)
         yield pa.table({"embedding": pa.ListArray.from_arrays(pa.array(ends), pa.array(vectors.reshape(-1)))})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items:
+    """A benchmark of two tasks of `ITEMS` items each, all different."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "model"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
+        names = [(task, str(i)) for task in ("first", "second") for i in range(ITEMS)]
+        texts = [Text(task, i, " ".join(f"{task}{i}x{k}" for k in range(20)), "") for task, i in names]
+        Passages.of(texts, 13, 8).save(out)
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contamination:
+    """What of `Items` each row holds, as `score.contamination` tells it: one in a hundred a part of one item."""
+
+    version: ClassVar[int] = 1
+    makes: ClassVar[str] = "scores"
+    takes: ClassVar[Mapping[str, str]] = {"corpus": "corpus"}
+
+    def map(self, shard: Shard) -> Iterator[pa.Table]:
+        ids = shard.doc_ids()
+        holds = rng.uniform(ids, 0, "holds") < 0.01
+        ends = pa.array(np.append(0, np.cumsum(holds)).astype(np.int32))
+        item = (rng.bits(ids, 0, "item") % np.uint64(2 * ITEMS)).astype(np.int64)[holds]
+        found, nothing = 1 + item % 8, np.zeros(len(item), np.int64)
+        lists = {"items": item, "found": found, "ngrams": nothing + 8, "start": nothing, "end": nothing + 100}
+        counts = {"num_found": np.zeros(len(ids), np.int64), "num_ngrams": np.where(holds, 8, 0)}
+        counts["num_found"][holds] = found
+        yield pa.table(counts | {name: pa.ListArray.from_arrays(ends, pa.array(v)) for name, v in lists.items()})
 
 
 @dataclass(frozen=True, kw_only=True)

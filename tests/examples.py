@@ -47,6 +47,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"with": {"paths": ["{folder}/pages.warc.gz"]}},
         {"with": {"paths": ["{folder}/pages.warc.gz"], "constant_domain": "web", "max_page": 200}},
     ],
+    "evaluate.benchmark": [
+        {"with": {"tasks": ["{folder}/tasks.jsonl"], "n": 3, "shortest": 2}},
+        {"with": {"tasks": ["{folder}/tasks.jsonl"], "n": 2, "shortest": 2, "common": 1}, "without": ["selection"]},
+    ],
     "evaluate.diversity": [{"with": {"group": 3, "groups": 2}}, {"with": {"group": 4, "groups": 3, "shift": True}}],
     "evaluate.tasks": [
         {"with": {"tasks": ["{folder}/tasks.jsonl"]}},
@@ -75,6 +79,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["weights", "within"],
         },
     ],
+    "score.contamination": [{}],
     "score.embedding": [{}, {"with": {"layer": 0, "max_tokens": 10}, "without": ["selection"]}],
     "score.judge": [
         {"with": {"url": "{endpoint}", "model": "toy", "rubric": "prrc", "max_chars": 40}},
@@ -174,6 +179,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "without": ["b"],
         },
     ],
+    "select.uncontaminated": [{}, {"with": {"at_least": 0}, "without": ["within"]}],
     "train.classifier": [{}, {"with": {"documents": 5}}, {"with": {"folds": 2}}],
     "train.clusters": [{}, {"with": {"clusters": 4, "sample": 20, "iterations": 3}, "without": ["selection"]}],
     "train.embedder": [{"with": {"dimensions": 4}}, {"with": {"dimensions": 3, "documents": 5}}],

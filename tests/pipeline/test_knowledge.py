@@ -115,3 +115,14 @@ def test_texts_that_are_kept_out_tell_nothing_of_what_is_wanted() -> None:
     }
     keep = stage("select.random", in_={"corpus": "clean", "within": "apart"}, with_=HALF)
     assert knows(with_scores({"random": {}, "other": {"keep": keep}}, **more)) == []
+
+
+def test_a_benchmark_that_is_kept_out_tells_nothing_of_what_is_wanted() -> None:
+    """Nor do the documents by which it knows phrases."""
+    more = {
+        "tasks": stage("evaluate.benchmark", in_={"corpus": "wiki"}, with_={"tasks": ["tasks.jsonl"]}),
+        "held": stage("score.contamination", in_={"corpus": "clean", "benchmark": "tasks"}),
+        "apart": stage("select.uncontaminated", in_={**POOL, "contamination": "held", "benchmark": "tasks"}),
+    }
+    keep = stage("select.random", in_={"corpus": "clean", "within": "apart"}, with_=HALF)
+    assert knows(with_scores({"random": {}, "other": {"keep": keep}}, **more)) == []

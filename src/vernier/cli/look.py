@@ -21,8 +21,10 @@ from vernier.report.words import size
 
 if TYPE_CHECKING:
     from vernier.core.run import Run
+    from vernier.pipeline.why import Held
 
 REASONS = 4  # by which rows were dropped, named in a line
+ITEMS, QUOTED = 3, 200  # of a benchmark that a document holds, told in a line; characters of each
 RunFolder = Annotated[Path, typer.Argument(help="A run folder (runs/NAME).", metavar="RUN")]
 
 
@@ -272,19 +274,31 @@ def _tell(kind: str, values: Mapping[str, Any]) -> str:
             said += f", {values['by']} {values['measure']:.4g}"
         cut, decided = values["account"].get("cut"), values["count"] or values["reason"] in ("below_cut", "not_drawn")
         return said + (f", cut at {cut:.4g}" if decided and cut is not None else "")
+    if "holds" in values:
+        return "; ".join(map(_holds, values["holds"][:ITEMS])) or "holds nothing of the benchmark"
     known = [f"{n} {_score(v)}" for n, v in values.items() if v is not None]
     return ", ".join(known) or "not scored"
 
 
 def _by_rule(values: Mapping[str, Any]) -> str:
-    """What the rule that dropped a document measured, and its limit, or what it is a copy of; else nothing."""
+    """What was measured where a document was dropped for it, a rule's limit, what it is a copy of; else nothing."""
     from vernier.core.rules import RULES
 
     if values.get("measured") is None:
         return ""
     if values.get("duplicate_of") is not None:
         return f" (of {values['duplicate_of'].hex()}, likeness {values['measured']:.4g})"
+    if values["reason"] not in RULES:
+        return f" ({values['measured']:.3g})"
     return f" ({RULES[values['reason']].told(values['measured'], values['account']['limits'][values['reason']])})"
+
+
+def _holds(held: Held) -> str:
+    """What of an item a document holds, with the text."""
+    text = line(held.text)
+    text = f"{text[:QUOTED]}..." if len(text) > QUOTED else text
+    of = f"{held.found:,} of {held.ngrams:,} n-grams of {held.task} {held.id}"
+    return f"holds {of} (bytes {held.start:,} to {held.end:,}): {text}"
 
 
 def _score(value: Any) -> str:

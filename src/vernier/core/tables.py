@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from vernier.core import rules
 from vernier.core.errors import DataError
@@ -67,6 +68,7 @@ REASONS = {  # those of our own selectors, in the order of the column's dictiona
     "seen": "its text was seen before: what a model was tuned on, or is measured on",
     **rules.REASONS,
     "duplicate": "it is a copy of a document that is kept, or near enough: `duplicate_of` names it",
+    "contaminated": "it holds too much of an item of a benchmark",
 }
 RANK = pa.field("rank", pa.int64())  # optional: the order of preference, 0 first
 MEASURED = pa.field("measured", pa.float64())  # optional: of a dropped row, what the rule named as its reason measured
@@ -145,6 +147,15 @@ def damaged(where: str, error: Exception) -> DataError:
         found=str(error).splitlines()[0],
         do="run `vernier verify RUN --repair`, then `vernier run` again: only damaged shards are made anew",
     )
+
+
+def utf8(texts: pa.LargeStringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The UTF-8 of all texts, not copied, and where each begins and the last ends, int64 [rows + 1]."""
+    if len(texts) == 0:
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    _, ends, data = texts.buffers()
+    bounds = np.frombuffer(ends, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return np.frombuffer(data if data is not None else b"", np.uint8), bounds
 
 
 def counts(kind: str, table: pa.Table) -> dict[str, int]:

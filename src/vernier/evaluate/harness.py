@@ -33,6 +33,7 @@ from vernier.models.nll import window_of
 from vernier.models.tokenizer import Tokenizer
 
 OUTPUTS = ("multiple_choice", "loglikelihood")  # what of the harness' tasks is measured by likelihoods of answers
+GENERATED = "generate_until"  # what a model writes by itself
 
 
 class Asker:
@@ -132,19 +133,21 @@ def version() -> str:
     return metadata.version("lm_eval")
 
 
-def dataset_of(name: str) -> tuple[str, str]:
+def dataset_of(name: str, *, generated: bool = False) -> tuple[str, str]:
     """The data set of a task that the harness knows by name, and its commit on the hub now.
 
+    generated   take a task too that asks for generated text
     Raises RecipeError for a name that is none, or not one of a single task with likelihoods; SetupError if the harness
     is not installed or the hub can not be reached.
     """
     entry = _index(name).task_index[name]
     config = entry.cfg or {}
-    if config.get("output_type") not in OUTPUTS or not config.get("dataset_path"):
+    outputs = (*OUTPUTS, GENERATED) if generated else OUTPUTS
+    if config.get("output_type") not in outputs or not config.get("dataset_path"):
         raise RecipeError(
             f"the task {name!r} is not measured by likelihoods of answers",
             found=f"output_type: {config.get('output_type')}",
-            expected=" or ".join(OUTPUTS),
+            expected=" or ".join(outputs),
         )
     return config["dataset_path"], hub.dataset_commit(config["dataset_path"])
 
@@ -157,9 +160,12 @@ def named_items(name: str, commit: str) -> list[Item]:
 
 
 def items_of(task: Any, name: str) -> list[Item]:
-    """The items of a task object of the harness, zero-shot. Raises DataError for one with several right answers."""
+    """The items of a task object of the harness, zero-shot; of one that asks for generated text its question and its
+    answer. Raises DataError for one with several right answers."""
     task.set_config(key="num_fewshot", value=0)
     task.set_fewshot_seed(seed=0)
+    if task.OUTPUT_TYPE == GENERATED:
+        return [_generated(task, name, number, document) for number, document in task.doc_iterator()]
     task.build_all_requests()
     items: list[Item] = []
     requests: dict[int, list[tuple[str, str]]] = {}
@@ -182,6 +188,14 @@ def items_of(task: Any, name: str) -> list[Item]:
                 )
         items.append(Item(name, str(number), tuple(asked), label))
     return items
+
+
+def _generated(task: Any, name: str, number: int, document: Any) -> Item:
+    """The question and what is taken for the answer: the first of several."""
+    answer = task.doc_to_target(document)
+    if isinstance(answer, list):
+        answer = answer[0] if answer else ""
+    return Item(name, str(number), ((str(task.doc_to_text(document)), str(answer)),), 0)
 
 
 def _index(name: str) -> Any:

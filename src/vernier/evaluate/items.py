@@ -6,6 +6,8 @@ A task file is JSON Lines with `{id, task, kind, context, choices, label, target
     minimal_pair      each of `choices` with nothing before it: whole sentences of which one is acceptable
     partial_context   `target` after each of `choices`, which are contexts (Trinh and Le 2018, arXiv 1806.02847)
     cloze             `target` after `context`; right if it is what greedy decoding would write
+    generation        nothing: such a task is read only where no model is asked, as what to keep out of a pool; its
+                      answer is `solution`, if it has one, then `target`
 
 A continuation is taken as it is written, the space before its first word included: a choice without one is other text.
 """
@@ -25,6 +27,7 @@ from vernier.core import files, rng
 from vernier.core.errors import DataError, nearest
 
 KINDS = ("multiple_choice", "minimal_pair", "partial_context", "cloze")
+GENERATION = "generation"
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,13 @@ class Item:
         return 0.0 if self.is_cloze else 1 / len(self.asked)
 
 
-def read(file: files.File, raw: bytes) -> list[Item]:
-    """The items of a task file with these bytes. Raises DataError for a line that is none."""
+def read(file: files.File, raw: bytes, *, generated: bool = False) -> list[Item]:
+    """The items of a task file with these bytes; generated: those of kind `generation` too. Raises DataError for a line
+    that is none."""
     items: list[Item] = []
     for number, line in enumerate(raw.split(b"\n"), 1):
         if line.strip():
-            items.append(_item(line, f"{file.url}:{number}", PurePosixPath(file.name).stem))
+            items.append(_item(line, f"{file.url}:{number}", PurePosixPath(file.name).stem, generated))
     if not items:
         raise DataError("a task has no items", where=file.url, expected="JSON Lines, an item a line")
     return items
@@ -89,7 +93,7 @@ def _sample(items: list[Item], limit: int | None) -> list[Item]:
     return [items[i] for i in sorted(drawn)]
 
 
-def _item(line: bytes, where: str, name: str) -> Item:
+def _item(line: bytes, where: str, name: str, generated: bool) -> Item:
     try:
         record = json.loads(line)
     except (JSONDecodeError, UnicodeDecodeError) as error:
@@ -97,7 +101,7 @@ def _item(line: bytes, where: str, name: str) -> Item:
     if not isinstance(record, Mapping):
         raise DataError("an item of a task is not an object", where=where, found=type(record).__name__)
     kind = record.get("kind")
-    if kind == "generation":
+    if kind == GENERATION and not generated:
         raise DataError(
             "a task asks for generated text, which is not measured here",
             where=where,
@@ -105,10 +109,15 @@ def _item(line: bytes, where: str, name: str) -> Item:
             expected=f"a task of likelihoods: {', '.join(KINDS)}",
             do="leave this file out; bits per byte on its solutions (evaluate.loss) say more of a small model anyway",
         )
-    if kind not in KINDS:
+    if kind not in (*KINDS, GENERATION):
         raise DataError("a task has no such kind", where=where, found=repr(kind), do=nearest(str(kind), KINDS))
     task = _text(record, "task", where) if record.get("task") is not None else name
     id = _text(record, "id", where)
+    if kind == GENERATION:
+        context, answer = (_text(record, name, where) for name in ("context", "target"))
+        if record.get("solution") is not None:
+            answer = f"{_text(record, 'solution', where)}\n{answer}"
+        return Item(task, id, ((context, answer),), 0)
     if kind == "cloze":
         return Item(task, id, ((_text(record, "context", where), _text(record, "target", where)),), 0)
     choices, label = record.get("choices"), record.get("label")

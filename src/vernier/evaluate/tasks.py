@@ -7,9 +7,7 @@ per byte of held-out documents are on domains; accuracy is told beside it and de
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +16,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vernier.core import files
-from vernier.core.contents import contents
-from vernier.core.errors import DataError, RecipeError
-from vernier.core.fingerprint import key_of
+from vernier.core.errors import DataError
 from vernier.core.plugin import Unit
 from vernier.core.shard import Inputs
-from vernier.evaluate import harness
+from vernier.evaluate import harness, sources
 from vernier.evaluate.grades import Grade, grade, summary
-from vernier.evaluate.items import Item, by_task, read
+from vernier.evaluate.items import Item, by_task
 from vernier.models.load import load_pair
 from vernier.models.nll import check_settings
 from vernier.models.threads import threads
@@ -97,33 +92,15 @@ class Tasks:
         check_settings(limit=self.limit, window=self.window, batch=self.batch, threads=self.threads)
 
     def units(self) -> Sequence[Unit]:
-        """The task files and the hashes of their bytes; of a task by name the commit of its data set, and which
-        version of the harness words it.
-
-        Raises RecipeError for what is neither, DataError for a file that holds no items, SetupError if the hub can not
-        be reached.
-        """
-        names = [name for name in self.tasks if _is_name(name)]
-        paths = [path for path in self.tasks if path not in names]
-        if not self.tasks:
-            raise RecipeError("`tasks` names nothing", expected="a task file, or the name of a task")
-        found = files.find(paths, None, (".jsonl",)) if paths else []
-        for file in found:
-            read(file, _bytes(file))
-        known = contents([(file, 0, file.size) for file in found])
-        units = [Unit(file.name, content, file.spec()) for file, content in zip(found, known, strict=True)]
-        for name in sorted(set(names)):
-            data, commit = harness.dataset_of(name)
-            content = key_of("task", name, data, commit, harness.version())
-            units.append(Unit(f"task {name}", content, {"name": name, "commit": commit}))
-        return units
+        """See `vernier.evaluate.sources`."""
+        return sources.units(self.tasks)
 
     def build(self, inputs: Inputs, out: Path) -> dict[str, Any]:
         """Raises DataError if a file changed since it was hashed, for two items with one id, and for answers that the
         model can not read."""
         items: list[Item] = []
         for unit in inputs.units:
-            items += _items(unit)
+            items += sources.items(unit)
         tasks = by_task(items, self.limit)
         taken = sorted(set(tasks) & set(RESERVED))
         if taken:
@@ -145,27 +122,6 @@ class Tasks:
         answers = [_answer(one) for grades in graded.values() for one in grades]
         pq.write_table(pa.Table.from_pylist(answers, ITEMS), out / "items.parquet")
         return {"bits_per_byte": bits, "tasks": found}
-
-
-def _is_name(task: str) -> bool:
-    """Whether an entry of `tasks` is the name of a task and no path."""
-    return not (os.path.exists(task) or task.endswith(".jsonl") or any(c in task for c in "/*?[~"))
-
-
-def _items(unit: Unit) -> list[Item]:
-    if "commit" in unit.spec:
-        return harness.named_items(unit.spec["name"], unit.spec["commit"])
-    file = files.File.of(unit.spec)
-    raw = _bytes(file)
-    digest = hashlib.sha256(raw).hexdigest() if file.is_local else contents([(file, 0, file.size)])[0]
-    if digest != unit.content:
-        raise DataError("a task file changed while the recipe ran", where=file.url, do="run again when it is complete")
-    return read(file, raw)
-
-
-def _bytes(file: files.File) -> bytes:
-    with files.opened(file) as source:
-        return source.read()
 
 
 def _row(metric: str, task: str, found: Mapping[str, Any]) -> dict[str, Any]:

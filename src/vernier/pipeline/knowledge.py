@@ -14,7 +14,8 @@ from vernier.pipeline.lineage import Lineage
 
 # Models by which nobody learns what is wanted (texts that are kept out among them), and those that tell a student more
 # than its documents do.
-TOKENIZER, SEEN, TEACHER = "tokenizer", "seen", "teacher"
+TOKENIZER, TEACHER = "tokenizer", "teacher"
+KEPT_OUT = ("seen", "benchmark")
 
 
 def told(lineage: Lineage, models: Iterable[str]) -> list[str]:
@@ -23,9 +24,10 @@ def told(lineage: Lineage, models: Iterable[str]) -> list[str]:
     models   ids of nodes
     """
     models = list(models)
-    plugins = [lineage.nodes[name].plugin for name in _behind(lineage, models, lambda label, kind: label != SEEN)]
+    behind = _behind(lineage, models, lambda label, kind: label not in KEPT_OUT)
+    plugins = [lineage.nodes[name].plugin for name in behind]
     words = {word for plugin in plugins if hasattr(plugin, "told") for word in plugin.told()}
-    read = _behind(lineage, models, lambda label, kind: label not in (TOKENIZER, SEEN))
+    read = _behind(lineage, models, lambda label, kind: label not in (TOKENIZER, *KEPT_OUT))
     trained_on = _behind(
         lineage,
         models,

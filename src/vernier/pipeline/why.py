@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vernier.core import tables
+from vernier.core import passages, tables
 from vernier.core.artifact import QUARANTINED, Artifact, ShardRef
 from vernier.core.errors import RecipeError
 from vernier.core.measures import value_of
@@ -20,6 +20,8 @@ from vernier.core.run import Run
 from vernier.corpus.materialise import copy_id
 from vernier.pipeline.copies import copies
 from vernier.pipeline.rows import row_of
+
+CONTAMINATION = "score.contamination"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,19 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Held:
+    """What a document holds of an item of a benchmark: n-grams, how many the item has, and the text around them."""
+
+    task: str
+    id: str
+    found: int
+    ngrams: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Rejected:
     """A record that a reader put into its quarantine: the nodes that did, source, offset, reason, detail."""
 
@@ -46,8 +61,8 @@ class Rejected:
 @dataclass(frozen=True)
 class Chapter:
     """What one node says of the document: of a corpus made of others' rows, `shard` and the `rows` that it became; of
-    one with other texts in the same rows, the columns of its row but for the text; of a search for duplicates
-    `copies`."""
+    one with other texts in the same rows, the columns of its row but for the text; of a search for duplicates its
+    `copies`; of one for a benchmark, what it `holds` (`Held`)."""
 
     node: str
     kind: str
@@ -101,6 +116,8 @@ def story(run: Run, place: Place) -> Iterator[Chapter]:
             values = row_of(run, artifact, place.shard, place.row)
             if record["kind"] == "selection":
                 values |= {"account": dict(artifact.facts), **_measured(run, node, place)}
+            elif record["stage"]["plugin"] == CONTAMINATION and values["items"] is not None:
+                values = {"holds": _held(run, node, place, values)}
             yield Chapter(node, record["kind"], values)
         elif record["kind"] == "results":
             doc_id = place.values["doc_id"]
@@ -120,6 +137,17 @@ def _measured(run: Run, node: str, place: Place) -> dict[str, Any]:
         if name in record["inputs"]
     }
     return {"by": by, "measure": value_of(by, record["stage"]["settings"].get("per"), rows)}
+
+
+def _held(run: Run, node: str, place: Place, values: dict[str, Any]) -> list[Held]:
+    """The items of a benchmark that the document holds anything of, the most first."""
+    inputs = run.nodes[node]["inputs"]
+    if not values["items"]:
+        return []
+    names = passages.names(run.store.local_folder(run.artifact(inputs["benchmark"]).shards[0]))
+    data = row_of(run, run.artifact(inputs["corpus"]), place.shard, place.row, ["text"])["text"].encode()
+    rows = zip(*(values[name] for name in ("items", "found", "ngrams", "start", "end")), strict=True)
+    return [Held(names[i][0], names[i][1], have, of, a, b, data[a:b].decode()) for i, have, of, a, b in rows]
 
 
 def _went_into(run: Run, node: str, shard: int, documents: dict[str, list[bytes]]) -> Chapter | None:

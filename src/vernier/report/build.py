@@ -9,6 +9,7 @@ from vernier.core.run import Run
 from vernier.core.store import write_atomically
 from vernier.report import (
     agreement,
+    contamination,
     curves,
     documents,
     duplicates,
@@ -34,6 +35,7 @@ SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     scores.section,
     rules.section,
     duplicates.section,
+    contamination.section,
     kept.section,
     curves.section,
     agreement.section,

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from vernier.core.errors import RecipeError
 from vernier.core.rules import C4, COLUMNS, FAMILIES, FINEWEB, REPETITION, SIGNALS
 from vernier.core.shard import Shard
+from vernier.core.tables import utf8
 
 Family = Literal["gopher", "gopher_repetition", "c4", "fineweb"]
 BAD_WORDS = "num_bad_words"
@@ -69,7 +70,7 @@ class Signals:
             "lines": FINEWEB in self.families,
             "c4": C4 in self.families,
         }
-        columns = count(*_bytes(texts), **asked)
+        columns = count(*utf8(texts), **asked)
         if self.bad_words:
             columns[BAD_WORDS] = self._bad(texts)
         return {name: columns[name] for name in self.columns}
@@ -79,12 +80,3 @@ class Signals:
         pattern = re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
         found = (sum(1 for _ in pattern.finditer(text)) for text in texts.to_pylist())
         return np.fromiter(found, np.int64, len(texts))
-
-
-def _bytes(texts: pa.LargeStringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The UTF-8 of all texts, not copied, and where each begins and the last ends."""
-    if len(texts) == 0:
-        return np.empty(0, np.uint8), np.zeros(1, np.int64)
-    _, ends, data = texts.buffers()
-    bounds = np.frombuffer(ends, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    return np.frombuffer(data if data is not None else b"", np.uint8), bounds

@@ -19,12 +19,14 @@ import pyarrow.parquet as pq
 from vernier.core import seen, tables
 from vernier.core.artifact import Artifact
 from vernier.core.ngram import Counts
+from vernier.core.passages import Passages, Text
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.core.terms import Fitted, Term
 from vernier.corpus.pack import Pack
 from vernier.models import classifier, clusters
 from vernier.models.embed import fit
+from vernier.score.contamination import columns
 from vernier.score.minhash import MinHash
 from vernier.score.signals import Signals
 from vernier.select.duplicates import Duplicates
@@ -177,6 +179,8 @@ class ToySet:
             clusters.fit(np.array([row for row in rows if row and any(row)], np.float32), 5, 25, 0)[0].save(folder)
         elif name == "rater":
             toy_rater(folder, told=self._texts[4:6])
+        elif name == "benchmark":
+            self._passages().save(folder)
         elif name.startswith("seen"):
             whole = {"corpus": self._artifact("corpus", "corpus", "whole")}
             kept = {"selection": self._artifact(name, "selection", "whole")}
@@ -240,6 +244,8 @@ class ToySet:
             return self._signals()
         if name.partition("[")[0] in ("keys", "old_keys"):
             return self._keys()
+        if name == "contamination":
+            return self._contamination()
         sizes = [len(text.encode()) for text in self._texts]
         tokens = [math.ceil(size / 3) for size in sizes]
         columns: dict[str, list[float | int]] = {
@@ -270,6 +276,16 @@ class ToySet:
         missing = pa.array([row in (5, 20, 40) for row in range(ROWS)])
         nothing = pa.nulls(ROWS, pa.int64())
         return pa.table({name: pc.if_else(missing, nothing, made.column(name)) for name in made.column_names})
+
+    def _passages(self) -> Passages:
+        """Parts of some documents as the items of two tasks."""
+        found = [text[:60] for text in self._texts if len(text) > 60][:12]
+        return Passages.of([Text(f"task {i % 2}", str(i), text[:30], text[30:]) for i, text in enumerate(found)], 3, 2)
+
+    def _contamination(self) -> pa.Table:
+        """What of these items each document holds, some rows not scored."""
+        missing = np.array([row in (5, 20, 40) for row in range(ROWS)])
+        return columns(self._passages(), pa.array(self._texts, pa.large_string()), ~missing)
 
     def _embeddings(self, random: Random) -> pa.Table:
         """Embeddings of four numbers, copies, one not scored and one without a direction among them."""
