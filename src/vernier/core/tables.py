@@ -101,8 +101,10 @@ def writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def group_rows(schema: pa.Schema) -> int:
-    """Rows in a row group of a table with this schema."""
-    return ROW_GROUP_LISTS if any(pa.types.is_list(f.type) for f in schema) else ROW_GROUP_ROWS
+    """Rows in a row group of a table with this schema: fewer of more than eight columns, as they wait in memory."""
+    if any(pa.types.is_list(f.type) for f in schema):
+        return ROW_GROUP_LISTS
+    return max(ROW_GROUP_LISTS, ROW_GROUP_ROWS * 8 // max(8, len(schema)))
 
 
 def read_columns(
