@@ -39,7 +39,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from measure import at_least, must, result, save
-from vernier.core.artifact import Artifact
+from vernier.core.artifact import DUPLICATES, Artifact
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.core.vectors import WHOLE, have_direction, whole
@@ -51,7 +51,6 @@ from vernier.score.text_hash import TextHash
 from vernier.select.dedup import features, kernel
 from vernier.select.dedup.alike import Likeness
 from vernier.select.dedup.documents import Documents
-from vernier.select.dedup.written import FILE
 from vernier.select.duplicates import Duplicates
 from vernier.testing.make import build, corpus_table, make_artifact, make_folder, run
 from vernier.train.clusters import Clusters
@@ -127,7 +126,7 @@ class Bench:
         """For each row that is dropped the row that is kept, and the account."""
         out = self._new()
         facts = build(search, self.inputs(**given), out)[1]
-        rows = pq.read_table(out / FILE).to_pylist()
+        rows = pq.read_table(out / DUPLICATES).to_pylist()
         return {row["row"]: self.ids[row["duplicate_of"]] for row in rows}, facts
 
     def alike(self, rows: Sequence[tuple[int, int]], **given: Artifact) -> NDArray[np.float64]:

@@ -13,13 +13,13 @@ import zstandard
 from numpy.typing import NDArray
 from tests.select.world import World
 
+from vernier.core.artifact import DUPLICATES
 from vernier.core.errors import RecipeError
 from vernier.core.recipe import Recipe
 from vernier.core.run import Run
 from vernier.core.shard import Inputs
 from vernier.core.vectors import WHOLE, whole
 from vernier.pipeline.run import run
-from vernier.select.dedup.written import FILE
 from vernier.select.duplicates import Duplicates
 from vernier.testing.make import build
 
@@ -137,4 +137,4 @@ def test_a_cluster_holds_more_than_other_keys(tmp_path: Path) -> None:
         plugin = Duplicates(at_least=0.999999, bucket=bucket)
         facts = build(plugin, Inputs(world.store.url, given), out)[1]
         assert facts["duplicates"] == found and (facts["left_out"] > 0) == (not found)
-        assert pq.read_table(out / FILE).column("row").to_pylist() == [number] * found
+        assert pq.read_table(out / DUPLICATES).column("row").to_pylist() == [number] * found
