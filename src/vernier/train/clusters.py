@@ -4,7 +4,8 @@
     vectors:  {do: score.embedding, in: {corpus: clean, model: model}}
     clusters: {do: train.clusters, in: {corpus: clean, embeddings: vectors}}
     keys:     {do: score.clusters, in: {corpus: clean, embeddings: vectors, clusters: clusters}}
-    found:    {do: select.duplicates, in: {corpus: clean, keys: keys, vectors: vectors}, with: {at_least: 0.95}}
+    found:    {do: select.duplicates, in: {corpus: clean, keys: keys, vectors: vectors, a: keys},
+               with: {at_least: 0.95, prefer: a.distance}}
     unique:   {do: select.unique, in: {corpus: clean, duplicates: found}}
 
 Abbas et al., arXiv 2303.09540: k-means puts embeddings into clusters, and two documents are compared if they lie in the
