@@ -224,7 +224,7 @@ def by_jaccard(bench: Bench, keys: Artifact) -> tuple[list[dict[str, Any]], floa
                 }
             )
     newest = {one.group: row for row, one in enumerate(bench.documents) if one.group and one.newest is None}
-    mine = [(newest[one.group], row) for row, one in enumerate(bench.documents) if one.newest is not None]
+    mine = [(newest[one.group or ""], row) for row, one in enumerate(bench.documents) if one.newest is not None]
     theirs = np.array([one.newest for one in bench.documents if one.newest is not None])
     return out, float(np.abs(bench.alike(mine, keys=keys) - theirs).mean())
 
@@ -280,7 +280,7 @@ def clustered(bench: Bench, vectors: Artifact) -> tuple[list[dict[str, Any]], fl
     held = np.array(bench.inputs(vectors=vectors).shard(0).read("vectors", ["embedding"])[0].to_pylist())
     directed = np.flatnonzero(have_direction(held))
     unit = whole(held[directed])
-    least, found = (0.9, 0.95), list[tuple[NDArray[np.int64], ...]]()
+    least, found = (0.9, 0.95), list[tuple[NDArray[Any], ...]]()
     for start in range(0, len(unit), 1000):
         cosines = unit[start : start + 1000] @ unit.T / WHOLE**2
         a, b = np.nonzero(np.triu(cosines >= least[0], start + 1))
