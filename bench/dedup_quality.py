@@ -22,6 +22,7 @@ import json
 import math
 import os
 import re
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -38,14 +39,15 @@ import zstandard
 from numpy.typing import NDArray
 
 from measure import at_least, must, result, save
-from vernier.core import plugin
 from vernier.core.artifact import Artifact
 from vernier.core.shard import Inputs
 from vernier.core.store import Store
 from vernier.core.vectors import WHOLE, have_direction, whole
 from vernier.score.clusters import Clusters as Keys
 from vernier.score.embedding import Embedding
+from vernier.score.line_hashes import LineHashes
 from vernier.score.minhash import MinHash
+from vernier.score.text_hash import TextHash
 from vernier.select.dedup import features, kernel
 from vernier.select.dedup.alike import Likeness
 from vernier.select.dedup.documents import Documents
@@ -193,6 +195,7 @@ def rows_of(
                 "CPU s": short(spent),
             }
         )
+        print(out[-1], file=sys.stderr, flush=True)
     return out
 
 
@@ -352,9 +355,8 @@ def main() -> None:
         bench = Bench(Path(folder), texts(given.data, given.small))
         keys = bench.table(MinHash())
         rows = rows_of(bench, "exact", (1.0,))
-        for method, levels in {"text_hash": (1.0,), "line_hashes": SHARES}.items():
-            if (name := f"score.{method}") in plugin.names() and hasattr(plugin.find(name), "facts"):
-                rows += rows_of(bench, method, levels, keys=bench.table(plugin.find(name)()))
+        rows += rows_of(bench, "text_hash", (1.0,), keys=bench.table(TextHash()))
+        rows += rows_of(bench, "line_hashes", SHARES, keys=bench.table(LineHashes()))
         rows += rows_of(bench, "minhash", JACCARD, keys=keys)
         model = bench.model(Embedder(dimensions=DIMENSIONS, documents=FITTED))
         vectors = bench.table(Embedding(), model=model)

@@ -89,7 +89,8 @@ def fit(vectors: NDArray[np.float32], number: int, iterations: int, seed: int) -
     unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # clusters without a vector: they are left out below
-        means: Any = KMeans(number, init="random", n_init=1, max_iter=iterations, random_state=seed, copy_x=False)
+        # scikit-learn documents a whole number; its signature only hints at str
+        means: Any = KMeans(number, init="random", n_init=1, max_iter=iterations, random_state=seed, copy_x=False)  # pyright: ignore[reportArgumentType]
         means.fit(unit)
     labels, first = np.unique(means.labels_, return_index=True)
     centroids = means.cluster_centers_[labels]
