@@ -86,7 +86,7 @@ def fit(vectors: NDArray[np.float32], number: int, iterations: int, seed: int) -
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32, copy=False)
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # clusters without a vector: they are left out below
         # scikit-learn documents a whole number; its signature only hints at str

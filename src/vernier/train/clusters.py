@@ -39,7 +39,7 @@ class Clusters:
     clusters    how many; without it the square root of the number of documents, so that finding the cluster of each
                 document (documents x clusters) costs about as much as comparing those within (documents x documents of
                 a cluster)
-    sample      at most so many documents, drawn at random, are fitted on; 64 for each cluster without it. Memory: 12
+    sample      at most so many documents, drawn at random, are fitted on; 64 for each cluster without it. Memory: 20
                 bytes for each number of their embeddings
     iterations  at most; fewer where no document changes its cluster any more
     """
