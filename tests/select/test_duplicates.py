@@ -124,7 +124,7 @@ def searched(
     return search, found, {doc: (of, likeness) for doc, of, likeness in rows}
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(case=cases(), least=st.sampled_from([0.5, 0.8, 1.0]), bucket=st.sampled_from([1, 2, 1000]))
 def test_as_the_reference_at_once_and_in_rounds(
     tmp_path_factory: pytest.TempPathFactory, world: World, case: Case, least: float, bucket: int
