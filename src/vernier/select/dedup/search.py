@@ -232,7 +232,7 @@ class Search:
         places = np.concatenate([[0], np.cumsum(np.bincount(buckets, minlength=len(keys)))])
         filled = np.zeros(len(keys), np.int64)
         members, looked = np.empty(len(buckets), np.int32), np.full(len(position), -1, np.int32)
-        for first, last in self._stretches(feature):
+        for first, last in self._stretches(self.features.sizes(feature)):
             compared, left_out = kernel.settle(
                 *(self.likeness.number, self.at_least),
                 *(self.features.values, self.features.weights, self.features.offsets),
@@ -255,27 +255,25 @@ class Search:
         numbers[np.searchsorted(keys, np.asarray(before["key"]))] = np.asarray(before["number"])
         return numbers
 
-    def _stretches(self, feature: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-        """Stretches of documents whose features take an eighth of the memory: then the pages are given back."""
-        bytes_before: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.features.sizes(feature))])
+    def _stretches(self, sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+        """Stretches whose features take an eighth of the memory: then their pages are given back. sizes: bytes, [n]"""
+        ends = np.cumsum(sizes)
         first = 0
-        while first < len(feature):
-            last = int(np.searchsorted(bytes_before, int(bytes_before[first]) + self.memory // 8, side="right"))
-            last = min(max(last - 1, first + 1), len(feature))
-            yield first, last
-            first = last
+        while first < len(sizes):
+            before = int(ends[first] - sizes[first])
+            last = int(np.searchsorted(ends, before + self.memory // 8, side="right"))
+            yield first, max(last, first + 1)
+            first = max(last, first + 1)
 
     def _likeness(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
-        found = kernel.pairs(
-            self.likeness.number,
-            self.at_least,
-            self.features.values,
-            self.features.weights,
-            self.features.offsets,
-            a,
-            b,
-        )
-        self.features.release()
+        """How alike each features a[i] are to b[i], float64 [n]."""
+        stored = self.features
+        arrays = stored.values, stored.weights, stored.offsets
+        found = np.empty(len(a))
+        for first, last in self._stretches(stored.sizes(a) + stored.sizes(b)):
+            some = a[first:last], b[first:last]
+            found[first:last] = kernel.pairs(self.likeness.number, self.at_least, *arrays, *some)
+            stored.release()
         return found
 
     def query(self, query: str, given: list[Any] | None = None) -> Iterator[pa.Table]:
