@@ -126,3 +126,14 @@ def test_a_benchmark_that_is_kept_out_tells_nothing_of_what_is_wanted() -> None:
     }
     keep = stage("select.random", in_={"corpus": "clean", "within": "apart"}, with_=HALF)
     assert knows(with_scores({"random": {}, "other": {"keep": keep}}, **more)) == []
+
+
+def test_an_earlier_corpus_whose_copies_are_kept_out_tells_nothing_of_what_is_wanted() -> None:
+    old = {"old_corpus": "wiki", "old": "before"}
+    made = with_scores(
+        {"random": {}, "other": {"keep": stage("select.random", in_={"corpus": "clean", "within": "new"}, with_=HALF)}},
+        before=stage("select.random", in_={"corpus": "wiki"}, with_=HALF),
+        found=stage("select.duplicates", in_={**POOL, **old}),
+        new=stage("select.unique", in_={**POOL, "duplicates": "found"}),
+    )
+    assert knows(made) == []
