@@ -293,6 +293,11 @@ def test_errors(world: World, tmp_path: Path) -> None:
         kept = world.table("selection", {"count": [1, 1], "reason": [None, None]}, ())
         others = {"old_corpus[0]": corpus, "old_keys[0]": minhash(world, texts, MinHash(ngram=3)), "old[0]": kept}
         found(world, tmp_path / "4", Duplicates(), corpus=corpus, keys=keys, **others)
+    for name, how in (("rows", {"band_rows": 4}), ("bands", {"bands": 7}), ("family", {"family": 1})):
+        # Nothing would ever meet such keys: the earlier corpus would be left out in silence.
+        others["old_keys[0]"] = minhash(world, texts, MinHash(ngram=1, **how))
+        with pytest.raises(RecipeError, match="made in another way"):
+            found(world, tmp_path / name, Duplicates(), corpus=corpus, keys=keys, **others)
     with pytest.raises(RecipeError, match="reads no scores"):
         found(world, tmp_path / "5", Duplicates(), corpus=corpus, keys=keys, a=keys)
     for settings_, what in (

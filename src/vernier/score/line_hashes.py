@@ -55,7 +55,7 @@ class LineHashes:
 
     def facts(self, inputs: Inputs) -> dict[str, Any]:
         """How documents with a common key compare, for `select.duplicates`."""
-        return {"likeness": {"by": "containment", "lines": plain(self.lines)}}
+        return {"likeness": {"by": "containment", "lines": plain(self.lines), "min_chars": self.min_chars}}
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         from vernier.core.shingles import kernel

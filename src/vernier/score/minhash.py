@@ -77,8 +77,9 @@ class MinHash:
         return Shingles(ngram=self.ngram, by=self.by, form=self.form)
 
     def facts(self, inputs: Inputs) -> dict[str, Any]:
-        """How documents with a common key compare, for `select.duplicates`."""
-        return {"likeness": {"by": "jaccard", "shingles": plain(self.shingles)}}
+        """How documents with a common key compare, for `select.duplicates`, and what tells keys that can meet."""
+        keys = {"bands": self.bands, "band_rows": self.band_rows, "family": self.family}
+        return {"likeness": {"by": "jaccard", "shingles": plain(self.shingles), **keys}}
 
     def map(self, shard: Shard) -> Iterator[pa.Table]:
         for batch in shard.batches("corpus", ["text"]):

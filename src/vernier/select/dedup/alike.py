@@ -6,6 +6,9 @@ A table of keys says in its facts how its documents compare (`likeness`):
     {"by": "containment", "lines": {...}}      share of a text's lines, by their length, that another one has
     {"by": "cosine"}                           of the vectors of the input `vectors`
     {"by": "equal"}                            the table has a column `check`; without a table of keys: equal texts
+
+What else it says there (bands, a family of hash functions) tells keys apart that can not meet: those of earlier
+documents have to say the same.
 """
 
 from __future__ import annotations
