@@ -132,7 +132,7 @@ class Duplicates:
             int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))),
             scratch,
         )
-        found = search.run()
+        search.run()
         written = write(search, out)
         search.close()
         shutil.rmtree(scratch)
@@ -141,7 +141,7 @@ class Duplicates:
             "at_least": self.at_least,
             "prefer": self.prefer,
             **written,
-            "candidates": found.candidates,
-            "compared": found.compared,
-            "left_out": found.left_out,
+            "candidates": search.candidates,
+            "compared": search.compared,
+            "left_out": search.left_out,
         }

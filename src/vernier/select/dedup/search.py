@@ -35,22 +35,6 @@ from vernier.select.dedup.order import Order
 SPILLED = 1 << 20  # rows handed over at a time
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a search came to.
-
-    candidates  documents that share a key with another one
-    compared    pairs
-    left_out    times that a key had no room for a document that was kept: later ones were not compared with it there
-    rounds      before the rest was gone through at once
-    """
-
-    candidates: int
-    compared: int
-    left_out: int
-    rounds: int
-
-
 @dataclass
 class Search:
     """One search. `scratch`: an empty folder; it takes some 60 bytes for each key, and what candidates are compared by.
@@ -59,6 +43,13 @@ class Search:
     bucket    kept documents under one key that later ones are compared with
     memory    bytes, about
     at_once   keys of documents that are gone through in one pass
+
+    What it came to:
+
+    candidates  documents that share a key with another one
+    compared    pairs
+    left_out    times that a key had no room for a document that was kept: later ones were not compared with it there
+    rounds      before the rest was gone through at once
     """
 
     documents: Documents
@@ -70,6 +61,7 @@ class Search:
     at_once: int
     threads: int
     scratch: Path
+    candidates: int = 0
     compared: int = 0
     left_out: int = 0
     rounds: int = 0
@@ -88,9 +80,9 @@ class Search:
         }.items():
             self.db.execute(f"SET {name} = '{value}'")
 
-    def run(self) -> Found:
+    def run(self) -> None:
         """Find all: table `duplicates` then has `doc`, `of_` (the kept document) and `likeness`."""
-        candidates = self._candidates()
+        self.candidates = self._candidates()
         self._rank()
         self._write_features()
         self.db.execute("CREATE TABLE dropped (position BIGINT, of_ BIGINT, likeness DOUBLE)")
@@ -102,7 +94,6 @@ class Search:
             """CREATE TABLE duplicates AS SELECT mine.doc AS doc, theirs.doc AS of_, likeness FROM dropped
                JOIN ranked AS mine USING (position) JOIN ranked AS theirs ON theirs.position = of_"""
         )
-        return Found(candidates, self.compared, self.left_out, self.rounds)
 
     def close(self) -> None:
         self.db.close()
